@@ -11,11 +11,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// TenantID identifies a tenant.
-type TenantID uuid.UUID
-
-// String writes the id lower-case and hyphenated.
-func (t TenantID) String() string { return uuid.UUID(t).String() }
+// TenantID identifies a tenant. Ids are structs so that those of different
+// things can't be mixed up.
+type TenantID struct{ uuid.UUID }
 
 // ParseTenant reads what String writes.
 func ParseTenant(s string) (TenantID, error) {
@@ -23,7 +21,7 @@ func ParseTenant(s string) (TenantID, error) {
 	if err != nil {
 		return TenantID{}, fmt.Errorf("tenant id %q: not a UUID", s)
 	}
-	return TenantID(id), nil
+	return TenantID{id}, nil
 }
 
 // Kind tells people from programs. It follows the credential: a session is a
