@@ -17,7 +17,9 @@ import "context"
 //
 // Returned errors: an error that concerns the call as a whole (expired token,
 // quota, unreachable CRM) is returned as *[Error] and then stands for every item
-// of the call. Anything about one record is that record's [Outcome].
+// of the call. Anything about one record is that record's [Outcome]. When a call
+// needs several requests and a later one fails, what was done keeps its outcomes
+// and the rest fails item by item with that error.
 type Adapter interface {
 	// Describe says what the adapter is and can. It makes no network call.
 	Describe(ctx context.Context) (Description, error)
@@ -33,7 +35,8 @@ type Adapter interface {
 	// Write creates or updates a batch of records, one outcome per item id.
 	Write(ctx context.Context, req WriteRequest) (WriteReply, error)
 	// LogActivities creates or updates conversation summaries as the CRM's own
-	// kind of activity, keyed by ExternalKey so that a replay never doubles.
+	// kind of activity, keyed by ExternalKey so that a replay never doubles: after
+	// a lost reply the host calls it again.
 	LogActivities(ctx context.Context, req LogActivitiesRequest) (WriteReply, error)
 	// Delete archives or deletes records by CRM id.
 	Delete(ctx context.Context, req DeleteRequest) (WriteReply, error)
@@ -243,8 +246,9 @@ type Activity struct {
 	ItemID string
 	// ExternalKey is the conversation's id, the stable key of the activity.
 	ExternalKey string
-	// CRMID is set when the activity is known.
-	CRMID string
+	// CRMID is set when the activity is known; CRMObject is the Outcome.Object it
+	// came with.
+	CRMID, CRMObject string
 	// Channel is email, sms, chat or voice; the adapter maps it to the CRM's kind.
 	Channel string
 	// Subject and Body are plain text; Body is at most 1,000 characters.

@@ -61,6 +61,9 @@ type Error struct {
 	Status        int
 	// RequestID is the CRM's correlation id, for its support.
 	RequestID string
+	// Usage is what a call that failed as a whole had cost by then; it is empty
+	// on the error of one item, whose reply has it.
+	Usage Usage
 }
 
 // Error implements error.
@@ -96,6 +99,9 @@ const (
 type Outcome struct {
 	ItemID string
 	Done   Done
+	// Object is the CRM object of CRMID where it is not the one of the request
+	// (an activity, a converted lead), else empty.
+	Object string
 	// CRMID and Version are set when the CRM returned them. On ClassRemapped
 	// CRMID is the surviving record; on ClassDuplicate it may be the record in
 	// the way.
@@ -110,7 +116,7 @@ type Outcome struct {
 	Err *Error
 }
 
-// Fail is the outcome of an item that failed.
+// Fail is the outcome of an item that failed; err must not be nil.
 func Fail(itemID string, err *Error) Outcome {
 	return Outcome{ItemID: itemID, Done: Failed, Err: err}
 }
