@@ -1,0 +1,137 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/clientele-crm/clientele/core/event"
+)
+
+// Found is an identifier that a message or a form brought, in normal form.
+type Found struct {
+	Kind      IdentifierKind
+	Value     string
+	Normal    string
+	Extension string
+	Source    Source
+	Verified  bool
+	MessageID uuid.NullUUID
+	Evidence
+}
+
+// Evidence says where a value was read, for the person who reviews it (R147).
+type Evidence struct {
+	Detector   string
+	Confidence float64
+	Sentence   string
+}
+
+// AddIdentifier gives the client one more identifier, or strengthens the one it
+// has. It becomes primary if it is the first of its kind, or if the channel
+// proves it and the present primary was only extracted (R143). The caller has
+// made sure that no other live client holds it.
+func (u *Unit) AddIdentifier(ctx context.Context, c *Client, f Found) error {
+	for i := range c.Identifiers {
+		id := &c.Identifiers[i]
+		if id.Kind == f.Kind && id.Normal == f.Normal && id.Extension == f.Extension && id.Normal != "" {
+			return u.strengthen(ctx, c, id, f)
+		}
+	}
+	id := Identifier{
+		ID: uuid.Must(uuid.NewV7()), ClientID: c.ID, Kind: f.Kind, Value: f.Value, Normal: f.Normal,
+		Extension: f.Extension, Source: f.Source, Verified: f.Verified, Active: true, MessageID: f.MessageID, CreatedAt: u.now,
+	}
+	primary := c.currentPrimary(f.Kind)
+	id.IsPrimary = primary == nil
+	if primary != nil && primary.Source == FromExtraction && f.Source != FromExtraction {
+		if err := u.demote(ctx, primary); err != nil {
+			return err
+		}
+		id.IsPrimary = true
+	}
+	_, err := u.tx.Exec(ctx, `INSERT INTO client_identifier
+  (id, tenant_id, client_id, kind, value, normal, extension, is_primary, source, verified, message_id, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, id.ID, u.actor.Tenant, c.ID, id.Kind, id.Value, id.Normal,
+		id.Extension, id.IsPrimary, id.Source, id.Verified, id.MessageID, id.CreatedAt)
+	if err != nil {
+		return fmt.Errorf("add %s: %w", f.Kind, err)
+	}
+	if c.Kind == Anonymous && (f.Kind == Email || f.Kind == Phone) {
+		c.Kind = Person
+	}
+	c.Identifiers = append(c.Identifiers, id)
+	u.touch(c)
+	u.Log(c, event.IdentifierAdded, map[string]any{
+		"kind": id.Kind, "value": id.Value, "primary": id.IsPrimary, "source": id.Source,
+		"detector": f.Detector, "sentence": f.Sentence,
+	})
+	return nil
+}
+
+// RemoveIdentifier takes an identifier away, and makes the oldest other one of
+// its kind primary where it was.
+func (u *Unit) RemoveIdentifier(ctx context.Context, c *Client, id Identifier, cause string) error {
+	if _, err := u.tx.Exec(ctx, `DELETE FROM client_identifier WHERE id = $1`, id.ID); err != nil {
+		return fmt.Errorf("remove %s: %w", id.Kind, err)
+	}
+	c.Identifiers = slices.DeleteFunc(c.Identifiers, func(x Identifier) bool { return x.ID == id.ID })
+	u.touch(c)
+	u.Log(c, event.IdentifierRemoved, map[string]any{"kind": id.Kind, "value": id.Value, "cause": cause})
+	if !id.IsPrimary {
+		return nil
+	}
+	for i := range c.Identifiers {
+		if c.Identifiers[i].Kind == id.Kind {
+			return u.promote(ctx, &c.Identifiers[i])
+		}
+	}
+	return nil
+}
+
+func (u *Unit) strengthen(ctx context.Context, c *Client, id *Identifier, f Found) error {
+	if !f.Source.Outranks(id.Source) && (id.Verified || !f.Verified) {
+		return nil
+	}
+	if f.Source.Outranks(id.Source) {
+		id.Source, id.MessageID = f.Source, f.MessageID
+	}
+	id.Verified = id.Verified || f.Verified
+	if _, err := u.tx.Exec(ctx, `UPDATE client_identifier SET source = $2, verified = $3, message_id = $4 WHERE id = $1`,
+		id.ID, id.Source, id.Verified, id.MessageID); err != nil {
+		return fmt.Errorf("strengthen %s: %w", id.Kind, err)
+	}
+	primary := c.currentPrimary(id.Kind)
+	if primary == nil || primary.ID == id.ID || primary.Source != FromExtraction || id.Source == FromExtraction {
+		return nil
+	}
+	if err := u.demote(ctx, primary); err != nil {
+		return err
+	}
+	u.touch(c)
+	u.Log(c, event.IdentifierPrimary, map[string]any{"kind": id.Kind, "value": id.Value, "cause": "proved by the channel"})
+	return u.promote(ctx, id)
+}
+
+func (u *Unit) demote(ctx context.Context, id *Identifier) error { return u.setPrimary(ctx, id, false) }
+
+func (u *Unit) promote(ctx context.Context, id *Identifier) error { return u.setPrimary(ctx, id, true) }
+
+func (u *Unit) setPrimary(ctx context.Context, id *Identifier, primary bool) error {
+	id.IsPrimary = primary
+	if _, err := u.tx.Exec(ctx, `UPDATE client_identifier SET is_primary = $2 WHERE id = $1`, id.ID, primary); err != nil {
+		return fmt.Errorf("change primary %s: %w", id.Kind, err)
+	}
+	return nil
+}
+
+func (c *Client) currentPrimary(kind IdentifierKind) *Identifier {
+	for i := range c.Identifiers {
+		if c.Identifiers[i].Kind == kind && c.Identifiers[i].IsPrimary {
+			return &c.Identifiers[i]
+		}
+	}
+	return nil
+}

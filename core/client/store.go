@@ -1,0 +1,194 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/clientele-crm/clientele/core/match"
+)
+
+// NotFoundError is a client that isn't there for this tenant.
+type NotFoundError struct{ ID ID }
+
+// Error names the client.
+func (e *NotFoundError) Error() string { return "client " + e.ID.String() + " does not exist" }
+
+// Load reads a client with its identifiers. A merged client's old id leads to
+// the survivor (R153).
+func Load(ctx context.Context, tx pgx.Tx, id ID) (*Client, error) {
+	return load(ctx, tx, id, "")
+}
+
+// lock is Load with the row held until the end of the transaction.
+func lock(ctx context.Context, tx pgx.Tx, id ID) (*Client, error) {
+	return load(ctx, tx, id, " FOR UPDATE OF c")
+}
+
+func load(ctx context.Context, tx pgx.Tx, id ID, suffix string) (*Client, error) {
+	rows, err := tx.Query(ctx, selectClient+` WHERE c.id = (SELECT coalesce(merged_into, id) FROM client WHERE id = $1)`+suffix, id)
+	if err != nil {
+		return nil, fmt.Errorf("read client %s: %w", id, err)
+	}
+	c, err := pgx.CollectExactlyOneRow(rows, pgx.RowToAddrOfStructByName[Client])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, &NotFoundError{ID: id}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read client %s: %w", id, err)
+	}
+	return c, loadIdentifiers(ctx, tx, []*Client{c})
+}
+
+// LoadMany reads clients in the order of ids; ids that don't exist are left out.
+func LoadMany(ctx context.Context, tx pgx.Tx, ids []ID) ([]*Client, error) {
+	rows, err := tx.Query(ctx, selectClient+` WHERE c.id = ANY($1)`, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read %d clients: %w", len(ids), err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByName[Client])
+	if err != nil {
+		return nil, fmt.Errorf("read %d clients: %w", len(ids), err)
+	}
+	byID := make(map[ID]*Client, len(found))
+	for _, c := range found {
+		byID[c.ID] = c
+	}
+	ordered := make([]*Client, 0, len(found))
+	for _, id := range ids {
+		if c, ok := byID[id]; ok {
+			ordered = append(ordered, c)
+		}
+	}
+	return ordered, loadIdentifiers(ctx, tx, ordered)
+}
+
+func loadIdentifiers(ctx context.Context, tx pgx.Tx, clients []*Client) error {
+	byID := make(map[ID]*Client, len(clients))
+	ids := make([]ID, 0, len(clients))
+	for _, c := range clients {
+		byID[c.ID] = c
+		ids = append(ids, c.ID)
+	}
+	rows, err := tx.Query(ctx, `SELECT id, client_id, kind, value, normal, extension, is_primary, source, verified, shared, active, message_id, created_at
+  FROM client_identifier WHERE client_id = ANY($1) ORDER BY kind, is_primary DESC, created_at, id`, ids)
+	if err != nil {
+		return fmt.Errorf("read identifiers: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[Identifier])
+	if err != nil {
+		return fmt.Errorf("read identifiers: %w", err)
+	}
+	for _, id := range found {
+		c := byID[id.ClientID]
+		c.Identifiers = append(c.Identifiers, id)
+	}
+	return nil
+}
+
+// Candidates are all clients, deleted ones too, that hold one of the identifiers
+// or a national variant of a number: what match.Decide chooses from.
+func Candidates(ctx context.Context, tx pgx.Tx, ids []match.Identifier) ([]match.Candidate, error) {
+	var kinds, normals []string
+	for _, id := range ids {
+		variants := []string{id.Normal}
+		if id.Kind == match.KindPhone {
+			variants = match.PhoneVariants(id.Normal)
+		}
+		for _, v := range variants {
+			kinds, normals = append(kinds, id.Kind), append(normals, v)
+		}
+	}
+	rows, err := tx.Query(ctx, `SELECT c.id, c.kind = 'shared_mailbox', c.first_name, c.last_name, c.sensitive,
+       coalesce(c.last_contact_at, c.created_at), c.deleted_reason, i.kind, i.normal, i.extension, i.shared,
+       i.source <> 'extraction' OR i.verified
+  FROM client_identifier i JOIN client c ON c.tenant_id = i.tenant_id AND c.id = i.client_id
+ WHERE (i.kind, i.normal) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+   AND c.deleted_reason <> 'merged'
+ ORDER BY c.id`, kinds, normals)
+	if err != nil {
+		return nil, fmt.Errorf("find clients by identifiers: %w", err)
+	}
+	var found []match.Candidate
+	var c match.Candidate
+	var h match.Held
+	_, err = pgx.ForEachRow(rows, []any{
+		&c.ID, &c.Mailbox, &c.First, &c.Last, &c.Sensitive, &c.LastContact, &c.Deleted,
+		&h.Kind, &h.Normal, &h.Extension, &h.Shared, &h.Proved,
+	}, func() error {
+		if len(found) == 0 || found[len(found)-1].ID != c.ID {
+			c.Held = nil
+			found = append(found, c)
+		}
+		last := &found[len(found)-1]
+		last.Held = append(last.Held, h)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find clients by identifiers: %w", err)
+	}
+	return found, nil
+}
+
+// Suppressed tells whether one of the identifiers belongs to a client deleted as
+// spam or invalid (R134).
+func Suppressed(ctx context.Context, tx pgx.Tx, ids []match.Identifier) (bool, error) {
+	var kinds, normals []string
+	for _, id := range ids {
+		kinds, normals = append(kinds, id.Kind), append(normals, id.Normal)
+	}
+	var yes bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM suppressed_identifier
+ WHERE (kind, normal) IN (SELECT * FROM unnest($1::text[], $2::text[])))`, kinds, normals).Scan(&yes)
+	if err != nil {
+		return false, fmt.Errorf("look for suppressed identifiers: %w", err)
+	}
+	return yes, nil
+}
+
+// SearchForm is the form in which texts are searched: match.Fold with blanks
+// made single.
+func SearchForm(s string) string { return strings.Join(strings.Fields(match.Fold(s)), " ") }
+
+// searchText is what the search box looks into: both orders of the name, the
+// company and all emails (R108, R176).
+func searchText(c *Client) string {
+	parts := []string{join(c.FirstName, c.LastName), c.LastName + ", " + c.FirstName, c.Company}
+	for _, id := range c.Identifiers {
+		if id.Kind == Email {
+			parts = append(parts, id.Value, id.Normal)
+		}
+	}
+	return SearchForm(strings.Join(parts, "\n"))
+}
+
+func save(ctx context.Context, tx pgx.Tx, c *Client) error {
+	_, err := tx.Exec(ctx, `UPDATE client SET revision = $2, kind = $3, first_name = $4, last_name = $5, company = $6, company_key = $7,
+  street = $8, city = $9, state = $10, zip = $11, country = $12, date_of_birth = $13, metadata = $14::text::json,
+  tags = $15, review = $16, search_text = $17, last_contact_at = $18, updated_at = $19
+ WHERE id = $1`, c.ID, c.Revision, c.Kind, c.FirstName, c.LastName, c.Company, match.CompanyKey(c.Company),
+		c.Street, c.City, c.State, c.Zip, c.Country, c.DateOfBirth, c.Metadata,
+		c.Tags, c.Review, searchText(c), c.LastContactAt, c.UpdatedAt)
+	if err != nil {
+		return fmt.Errorf("save client %s: %w", c.ID, err)
+	}
+	return nil
+}
+
+func insert(ctx context.Context, tx pgx.Tx, tenant uuid.UUID, c *Client) error {
+	_, err := tx.Exec(ctx, `INSERT INTO client (id, tenant_id, kind, source, origin, review, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7)`, c.ID, tenant, c.Kind, c.Source, c.Origin, c.Review, c.CreatedAt)
+	if err != nil {
+		return fmt.Errorf("insert client: %w", err)
+	}
+	return nil
+}
+
+const selectClient = `SELECT c.id, c.revision, c.kind, c.first_name, c.last_name, c.company, c.company_key, c.street, c.city, c.state,
+  c.zip, c.country, c.date_of_birth, c.metadata::text AS metadata, c.preferred_channels, c.timezone, c.never_auto_send,
+  c.human_review_required, c.sensitive, c.tags, c.source, c.origin, c.review, c.last_contact_at, c.created_at, c.updated_at,
+  c.deleted_at, c.deleted_reason, c.merged_into FROM client c`

@@ -1,0 +1,149 @@
+// Package event is the append-only timeline and audit: every change of a client
+// or conversation is one event with actor, before and after, and cause
+// (requirements R102, R109). It knows how an event is written and read; what
+// happened is the other packages' business.
+package event
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/clientele-crm/clientele/core/actor"
+)
+
+// Kind is what happened, in the words of requirements §1.22.
+type Kind string
+
+// The timeline kinds.
+const (
+	Created              Kind = "created"
+	FieldChanged         Kind = "field changed"
+	IdentifierAdded      Kind = "identifier added"
+	IdentifierRemoved    Kind = "identifier removed"
+	IdentifierPrimary    Kind = "identifier made primary"
+	NoteAdded            Kind = "note added"
+	NoteEdited           Kind = "note edited"
+	NoteDeleted          Kind = "note deleted"
+	ConversationLinked   Kind = "conversation linked"
+	ConversationMoved    Kind = "conversation moved"
+	ConversationUnlinked Kind = "conversation unlinked"
+	Message              Kind = "message"
+	Call                 Kind = "call"
+	ConversationEnded    Kind = "conversation ended"
+	Suggested            Kind = "suggestion made"
+	Reviewed             Kind = "reviewed"
+	Sensitivity          Kind = "sensitivity changed"
+	Preference           Kind = "preference changed"
+	Merged               Kind = "merged"
+	Unmerged             Kind = "unmerged"
+	Deleted              Kind = "deleted"
+	Restored             Kind = "restored"
+	Synced               Kind = "synced"
+	SyncFailed           Kind = "sync failed"
+	Read                 Kind = "read"
+	Refused              Kind = "refused"
+)
+
+// Event is one thing that happened.
+type Event struct {
+	ID             uuid.UUID      `json:"id"`
+	Kind           Kind           `json:"kind"`
+	ClientID       uuid.NullUUID  `json:"client_id"`
+	ConversationID uuid.NullUUID  `json:"conversation_id"`
+	ActorKind      actor.Kind     `json:"actor_kind"`
+	ActorID        string         `json:"actor_id"`
+	ActorName      string         `json:"actor_name"`
+	Payload        map[string]any `json:"payload"`
+	At             time.Time      `json:"at"`
+}
+
+// Change is a payload: one field before and after, and why.
+func Change(field string, before, after any, cause string) map[string]any {
+	return map[string]any{"field": field, "before": before, "after": after, "cause": cause}
+}
+
+// Append writes events in the caller's transaction, so that a change and its
+// event stand or fall together. Id and actor are filled in here; At must be set.
+func Append(ctx context.Context, tx pgx.Tx, a actor.Actor, events ...Event) error {
+	batch := &pgx.Batch{}
+	for _, e := range events {
+		e.ID = uuid.Must(uuid.NewV7())
+		e.ActorKind, e.ActorID, e.ActorName = a.Kind, a.ID, a.Name
+		if e.Payload == nil {
+			e.Payload = map[string]any{}
+		}
+		digest, err := Digest(a.Tenant, e)
+		if err != nil {
+			return err
+		}
+		batch.Queue(insertSQL, e.ID, a.Tenant, e.Kind, e.ClientID, e.ConversationID,
+			e.ActorKind, e.ActorID, e.ActorName, e.Payload, digest, e.At)
+	}
+	if batch.Len() == 0 {
+		return nil
+	}
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("append %d events: %w", batch.Len(), err)
+	}
+	return nil
+}
+
+// Digest is what the audit seals: it covers every column, so that a changed
+// event no longer agrees with it. Time counts in microseconds, as PostgreSQL
+// keeps it.
+func Digest(t actor.TenantID, e Event) ([]byte, error) {
+	payload, err := json.Marshal(e.Payload)
+	if err != nil {
+		return nil, fmt.Errorf("event payload of %q: %w", e.Kind, err)
+	}
+	text, err := json.Marshal([]any{
+		t.String(), e.ID, e.Kind, e.ClientID, e.ConversationID, e.ActorKind, e.ActorID, e.ActorName,
+		json.RawMessage(payload), e.At.UTC().Truncate(time.Microsecond),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("event digest: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return sum[:], nil
+}
+
+// Page is where to go on in a newest-first list; the zero Page is its start.
+type Page struct {
+	Before time.Time
+	ID     uuid.UUID
+	// Limit is the most events answered, 1 to 500; 0 means 50.
+	Limit int
+}
+
+// OfClients answers the events of a client and of those merged into it, newest
+// first.
+func OfClients(ctx context.Context, tx pgx.Tx, clients []uuid.UUID, p Page) ([]Event, error) {
+	if p.Limit <= 0 || p.Limit > 500 {
+		p.Limit = 50
+	}
+	if p.Before.IsZero() {
+		p.Before = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	rows, err := tx.Query(ctx, timelineSQL, clients, p.Before, p.ID, p.Limit)
+	if err != nil {
+		return nil, fmt.Errorf("read timeline: %w", err)
+	}
+	events, err := pgx.CollectRows(rows, pgx.RowToStructByName[Event])
+	if err != nil {
+		return nil, fmt.Errorf("read timeline: %w", err)
+	}
+	return events, nil
+}
+
+const (
+	insertSQL = `INSERT INTO event (id, tenant_id, kind, client_id, conversation_id, actor_kind, actor_id, actor_name, payload, digest, at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	timelineSQL = `SELECT id, kind, client_id, conversation_id, actor_kind, actor_id, actor_name, payload, at FROM event
+ WHERE client_id = ANY($1) AND (at, id) < ($2, $3) ORDER BY at DESC, id DESC LIMIT $4`
+)
