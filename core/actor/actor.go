@@ -96,7 +96,7 @@ const (
 )
 
 // May answers whether the actor may do c. A person's right follows the role, a
-// key's the scopes; the system may do everything inside its tenant; an operator
+// key's the scopes, and a key that acts for a person needs both; the system may do everything inside its tenant; an operator
 // only operates.
 func (a Actor) May(c Can) bool {
 	switch a.Kind {
@@ -104,8 +104,8 @@ func (a Actor) May(c Can) bool {
 		return c != Operate
 	case Operator:
 		return c == Operate
-	case Person:
-		return a.roleMay(c)
+	case Person: // a key that acts for a person is bound by its scopes too
+		return a.roleMay(c) && (len(a.Scopes) == 0 || a.scopeMay(c))
 	case Automation:
 		return a.scopeMay(c)
 	default:
