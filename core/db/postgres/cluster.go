@@ -153,6 +153,10 @@ func (c *cluster) command(log *slog.Logger) *exec.Cmd {
 		"log_min_messages=log", "log_min_error_statement=panic", "log_error_verbosity=terse",
 		"log_checkpoints=off", "log_line_prefix=", "logging_collector=off", "log_destination=stderr",
 	}
+	if !c.durable {
+		// Segments as files of the cluster go away with it, also after a kill -9.
+		settings = append(settings, "dynamic_shared_memory_type=mmap")
+	}
 	args := []string{"-D", c.data}
 	for _, s := range settings {
 		args = append(args, "-c", s)
