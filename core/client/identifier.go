@@ -91,6 +91,42 @@ func (u *Unit) RemoveIdentifier(ctx context.Context, c *Client, id Identifier, c
 	return nil
 }
 
+// Absorb takes an anonymous visitor into the client he turned out to be: his
+// sessions and conversations move, his id leads there from now on (R153). A
+// visitor is nothing but a session; two known clients are merged by a person.
+func (u *Unit) Absorb(ctx context.Context, visitor, into *Client, cause string) error {
+	if visitor.Kind != Anonymous || visitor.ID == into.ID {
+		return nil
+	}
+	for _, sql := range []string{
+		`UPDATE client_identifier SET client_id = $2, is_primary = is_primary AND NOT EXISTS
+  (SELECT 1 FROM client_identifier p WHERE p.client_id = $2 AND p.kind = client_identifier.kind AND p.is_primary) WHERE client_id = $1`,
+		`UPDATE conversation SET client_id = $2, link_certain = false, revision = revision + 1 WHERE client_id = $1 AND NOT link_locked`,
+		`UPDATE conversation SET client_id = $2, revision = revision + 1 WHERE client_id = $1`,
+		`UPDATE client SET merged_into = $2 WHERE merged_into = $1`,
+	} {
+		if _, err := u.tx.Exec(ctx, sql, visitor.ID, into.ID); err != nil {
+			return fmt.Errorf("absorb visitor %s: %w", visitor.ID, err)
+		}
+	}
+	if _, err := u.tx.Exec(ctx, `UPDATE client SET merged_into = $2, deleted_reason = 'merged', deleted_at = $3 WHERE id = $1`,
+		visitor.ID, into.ID, u.now); err != nil {
+		return fmt.Errorf("absorb visitor %s: %w", visitor.ID, err)
+	}
+	into.Identifiers = nil
+	if err := loadIdentifiers(ctx, u.tx, []*Client{into}); err != nil {
+		return err
+	}
+	u.touch(into)
+	u.Log(into, event.Merged, map[string]any{"from": visitor.ID, "cause": cause})
+	return nil
+}
+
+// Has tells whether the client has an identifier.
+func (c *Client) Has(kind IdentifierKind, normal string) bool {
+	return slices.ContainsFunc(c.Identifiers, func(id Identifier) bool { return id.Kind == kind && id.Normal == normal })
+}
+
 func (u *Unit) strengthen(ctx context.Context, c *Client, id *Identifier, f Found) error {
 	if !f.Source.Outranks(id.Source) && (id.Verified || !f.Verified) {
 		return nil

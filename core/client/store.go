@@ -103,7 +103,7 @@ func Candidates(ctx context.Context, tx pgx.Tx, ids []match.Identifier) ([]match
 			kinds, normals = append(kinds, id.Kind), append(normals, v)
 		}
 	}
-	rows, err := tx.Query(ctx, `SELECT c.id, c.kind = 'shared_mailbox', c.first_name, c.last_name, c.sensitive,
+	rows, err := tx.Query(ctx, `SELECT c.id, c.kind = 'shared_mailbox', c.kind = 'anonymous', c.first_name, c.last_name, c.sensitive,
        coalesce(c.last_contact_at, c.created_at), c.deleted_reason, i.kind, i.normal, i.extension, i.shared,
        i.source <> 'extraction' OR i.verified
   FROM client_identifier i JOIN client c ON c.tenant_id = i.tenant_id AND c.id = i.client_id
@@ -117,7 +117,7 @@ func Candidates(ctx context.Context, tx pgx.Tx, ids []match.Identifier) ([]match
 	var c match.Candidate
 	var h match.Held
 	_, err = pgx.ForEachRow(rows, []any{
-		&c.ID, &c.Mailbox, &c.First, &c.Last, &c.Sensitive, &c.LastContact, &c.Deleted,
+		&c.ID, &c.Mailbox, &c.Anonymous, &c.First, &c.Last, &c.Sensitive, &c.LastContact, &c.Deleted,
 		&h.Kind, &h.Normal, &h.Extension, &h.Shared, &h.Proved,
 	}, func() error {
 		if len(found) == 0 || found[len(found)-1].ID != c.ID {
