@@ -34,7 +34,7 @@ type Base struct {
 	Mu sync.Mutex
 	// Settings points to the simulator's switches, a struct of JSON fields.
 	Settings any
-	// Held fills in what the CRM holds; it is called with Mu held.
+	// Held fills in Counts.Held and Counts.Duplicates; it is called with Mu held.
 	Held func(*Counts)
 }
 
@@ -102,7 +102,6 @@ func (b *Base) Counts() Counts {
 	b.Mu.Lock()
 	defer b.Mu.Unlock()
 	c := b.Counters.snapshot()
-	c.Held, c.Created, c.Duplicates = map[string]int{}, map[string]int{}, map[string]int{}
 	if b.Held != nil {
 		b.Held(&c)
 	}

@@ -10,6 +10,7 @@ type Counters struct {
 	mu        sync.Mutex
 	endpoints map[string]map[int]int
 	named     map[string]int
+	created   map[string]int
 }
 
 // Endpoint counts a request by the pattern it was routed to and its status.
@@ -35,11 +36,21 @@ func (c *Counters) Add(name string, n int) {
 	c.named[name] += n
 }
 
+// Made counts a new record of a kind.
+func (c *Counters) Made(kind string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.created == nil {
+		c.created = map[string]int{}
+	}
+	c.created[kind]++
+}
+
 // Reset starts all counts again.
 func (c *Counters) Reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.endpoints, c.named = nil, nil
+	c.endpoints, c.named, c.created = nil, nil, nil
 }
 
 // Counts is what GET counters answers.
@@ -63,7 +74,10 @@ type Counts struct {
 func (c *Counters) snapshot() Counts {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	out := Counts{Endpoints: map[string]map[int]int{}, Counts: map[string]int{}}
+	out := Counts{
+		Endpoints: map[string]map[int]int{}, Counts: map[string]int{}, Held: map[string]int{}, Created: map[string]int{},
+		Duplicates: map[string]int{},
+	}
 	for pattern, byStatus := range c.endpoints {
 		out.Endpoints[pattern] = map[int]int{}
 		for status, n := range byStatus {
@@ -73,6 +87,9 @@ func (c *Counters) snapshot() Counts {
 	}
 	for name, n := range c.named {
 		out.Counts[name] = n
+	}
+	for kind, n := range c.created {
+		out.Created[kind] = n
 	}
 	return out
 }
