@@ -27,6 +27,12 @@ type LoginLink struct {
 	ExpiresAt time.Time
 }
 
+// Path is where the link leads on the host's own pages.
+func (l LoginLink) Path() string { return LinkPath + l.Token }
+
+// LinkPath is the path of the page that takes login links, less the token.
+const LinkPath = "/welcome/"
+
 // CreateLoginLink makes a one-time link for a person of a tenant. An admin makes
 // one for any user of the own tenant. An operator makes the tenant's first admin
 // with it (R210), or lets an admin who lost the password in again, but can't add

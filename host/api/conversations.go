@@ -1,0 +1,67 @@
+package api
+
+import (
+	"context"
+
+	"github.com/clientele-crm/clientele/core/actor"
+	"github.com/clientele-crm/clientele/core/conversation"
+)
+
+type listConversationsInput struct {
+	Unlinked  bool `query:"unlinked" doc:"Only those without a client"`
+	Uncertain bool `query:"uncertain" doc:"Only those whose link is a guess that nobody confirmed"`
+	PageQuery
+}
+
+type listConversationsOutput struct {
+	Body struct {
+		Conversations []conversation.Conversation `json:"conversations"`
+		Next          string                      `json:"next,omitempty" doc:"The cursor of the next page, if there is one"`
+	}
+}
+
+func (s *server) listConversations(ctx context.Context, a actor.Actor, in *listConversationsInput) (*listConversationsOutput, error) {
+	return s.conversationPage(ctx, a, conversation.Query{Unlinked: in.Unlinked, Uncertain: in.Uncertain}, in.PageQuery)
+}
+
+func (s *server) conversationPage(ctx context.Context, a actor.Actor, q conversation.Query, page PageQuery) (*listConversationsOutput, error) {
+	after, err := decodeCursor[conversation.Cursor](page.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	q.After, q.Limit = after, page.Limit
+	found, next, err := s.Conversations.List(ctx, a, q)
+	if err != nil {
+		return nil, err
+	}
+	out := &listConversationsOutput{}
+	out.Body.Conversations = list(found)
+	out.Body.Next, err = encodeCursor(next)
+	return out, err
+}
+
+type conversationInput struct {
+	ID conversation.ID `path:"id" format:"uuid"`
+}
+
+type conversationOutput struct {
+	Body struct {
+		Conversation *conversation.Conversation `json:"conversation"`
+		Messages     []conversation.Message     `json:"messages" doc:"Oldest first, at most 1,000"`
+		Runs         []conversation.Run         `json:"runs" doc:"What was found in each message and how it was decided, newest first"`
+	}
+}
+
+func (s *server) getConversation(ctx context.Context, a actor.Actor, in *conversationInput) (*conversationOutput, error) {
+	c, messages, err := s.Conversations.Get(ctx, a, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	_, runs, err := s.Conversations.Explain(ctx, a, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := &conversationOutput{}
+	out.Body.Conversation, out.Body.Messages, out.Body.Runs = c, list(messages), list(runs)
+	return out, nil
+}

@@ -1,0 +1,136 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/clientele-crm/clientele/core/actor"
+	"github.com/clientele-crm/clientele/core/intake"
+)
+
+// Routes is the table of the API: every endpoint, and what the caller must be
+// allowed to do. Tests for roles, scopes and tenants are made from it, so a new
+// row brings them along.
+func Routes() []Route {
+	return []Route{
+		handle(Route{ID: "push-message", Method: "POST", Path: "/v1/messages", Tag: "Messages", Needs: actor.SendMessages,
+			Summary: "Push a message of any channel, as JSON or as a raw mail",
+			limits:  map[string]int64{mailType: intake.MaxBytes, jsonType: jsonMessageLimit}, deadline: time.Minute}, (*server).pushMessage),
+		handle(Route{ID: "list-failed-messages", Method: "GET", Path: "/v1/messages/failed", Tag: "Messages", Needs: actor.SeeClients,
+			Summary: "List messages that were accepted but could not be processed"}, (*server).listFailed),
+		handle(Route{ID: "replay-message", Method: "POST", Path: "/v1/messages/{id}/replay", Tag: "Messages", Needs: actor.SendMessages,
+			Summary: "Process a failed message again", deadline: time.Minute}, (*server).replayMessage),
+
+		handle(Route{ID: "list-clients", Method: "GET", Path: "/v1/clients", Tag: "Clients", Needs: actor.SeeClients,
+			Summary: "List clients, newest first, or search them"}, (*server).listClients),
+		handle(Route{ID: "create-client", Method: "POST", Path: "/v1/clients", Tag: "Clients", Needs: actor.EditClients,
+			Summary: "Create a client", status: http.StatusCreated}, (*server).createClient),
+		handle(Route{ID: "get-client", Method: "GET", Path: "/v1/clients/{id}", Tag: "Clients", Needs: actor.SeeClients,
+			Summary: "Read a client; the id of a merged one leads to the survivor"}, (*server).getClient),
+		handle(Route{ID: "update-client", Method: "PATCH", Path: "/v1/clients/{id}", Tag: "Clients", Needs: actor.EditClients,
+			Summary: "Change some of a client's values; send If-Match to be told when somebody was faster"}, (*server).updateClient),
+		handle(Route{ID: "list-client-conversations", Method: "GET", Path: "/v1/clients/{id}/conversations", Tag: "Clients", Needs: actor.SeeClients,
+			Summary: "List a client's conversations, the latest first"}, (*server).listClientConversations),
+		handle(Route{ID: "list-client-timeline", Method: "GET", Path: "/v1/clients/{id}/timeline", Tag: "Clients", Needs: actor.SeeClients,
+			Summary: "List all that happened to a client, newest first"}, (*server).listTimeline),
+
+		handle(Route{ID: "list-conversations", Method: "GET", Path: "/v1/conversations", Tag: "Conversations", Needs: actor.SeeClients,
+			Summary: "List conversations, the latest first"}, (*server).listConversations),
+		handle(Route{ID: "get-conversation", Method: "GET", Path: "/v1/conversations/{id}", Tag: "Conversations", Needs: actor.SeeClients,
+			Summary: "Read a conversation: its messages, and why it is linked as it is"}, (*server).getConversation),
+
+		handle(Route{ID: "list-keys", Method: "GET", Path: "/v1/keys", Tag: "API keys", Needs: actor.Administer,
+			Summary: "List the tenant's API keys"}, (*server).listKeys),
+		handle(Route{ID: "create-key", Method: "POST", Path: "/v1/keys", Tag: "API keys", Needs: actor.Administer,
+			Summary: "Create an API key; its secret is shown only in this answer", status: http.StatusCreated, secret: true}, (*server).createKey),
+		handle(Route{ID: "revoke-key", Method: "DELETE", Path: "/v1/keys/{id}", Tag: "API keys", Needs: actor.Administer,
+			Summary: "Revoke an API key at once", status: http.StatusNoContent}, (*server).revokeKey),
+
+		handle(Route{ID: "list-tenants", Method: "GET", Path: "/v1/tenants", Tag: "Tenants", Needs: actor.Operate,
+			Summary: "List all tenants"}, (*server).listTenants),
+		handle(Route{ID: "create-tenant", Method: "POST", Path: "/v1/tenants", Tag: "Tenants", Needs: actor.Operate,
+			Summary: "Create a tenant", status: http.StatusCreated}, (*server).createTenant),
+		handle(Route{ID: "suspend-tenant", Method: "POST", Path: "/v1/tenants/{slug}/suspend", Tag: "Tenants", Needs: actor.Operate,
+			Summary: "Suspend a tenant: nobody enters, nothing is accepted or synced, nothing is lost", status: http.StatusNoContent}, (*server).suspendTenant),
+		handle(Route{ID: "resume-tenant", Method: "POST", Path: "/v1/tenants/{slug}/resume", Tag: "Tenants", Needs: actor.Operate,
+			Summary: "Let a suspended tenant work again", status: http.StatusNoContent}, (*server).resumeTenant),
+		handle(Route{ID: "create-login-link", Method: "POST", Path: "/v1/tenants/{slug}/login-links", Tag: "Tenants", Needs: actor.Operate,
+			Summary: "Make the one-time link by which a tenant's first admin enters", status: http.StatusCreated, secret: true}, (*server).createLoginLink),
+	}
+}
+
+// Route is one row of the table.
+type Route struct {
+	ID, Method, Path, Tag, Summary string
+	// Needs is what the caller must be allowed to do; the service asks again.
+	Needs actor.Can
+
+	status   int
+	secret   bool             // the answer holds a secret and is never stored
+	limits   map[string]int64 // by media type, in bytes; absent: bodyLimit
+	deadline time.Duration    // 0: callDeadline
+	register func(*server, huma.API, huma.Operation)
+}
+
+// routeKey is where an operation carries its row.
+const routeKey = "route"
+
+// handle puts a handler into a row. The handler gets the actor that the guard
+// let in; its errors become problems here and nowhere else.
+func handle[I, O any](r Route, call func(*server, context.Context, actor.Actor, *I) (*O, error)) Route {
+	r.register = func(s *server, api huma.API, op huma.Operation) {
+		huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+			a := actorOf(ctx)
+			if err := s.checkTenant(ctx, a, in); err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			out, err := call(s, ctx, a, in)
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return out, nil
+		})
+	}
+	return r
+}
+
+// inTenant is an input whose body may name the tenant.
+type inTenant interface{ tenant() string }
+
+// checkTenant refuses a body for another tenant than the credential's (R160): a
+// pusher that mixes its keys up must notice.
+func (s *server) checkTenant(ctx context.Context, a actor.Actor, in any) error {
+	named, ok := in.(inTenant)
+	if !ok || named.tenant() == "" {
+		return nil
+	}
+	own, err := s.Tenants.Get(ctx, a.Tenant)
+	if err != nil {
+		return err
+	}
+	if own.Slug != named.tenant() {
+		p := newProblem(http.StatusUnprocessableEntity, "tenant: is not the tenant of your credential")
+		p.Errors = []FieldError{{Field: "tenant", Rule: "is not the tenant of your credential", WayOut: "send this with that tenant's key, or leave tenant out"}}
+		return p
+	}
+	return nil
+}
+
+func (r Route) describe() string { return "Needs the right to " + string(r.Needs) + "." }
+
+func (r Route) limit(mediaType string) int64 {
+	if limit, ok := r.limits[mediaType]; ok {
+		return limit
+	}
+	return bodyLimit
+}
+
+func (r Route) callDeadline() time.Duration {
+	if r.deadline == 0 {
+		return callDeadline
+	}
+	return r.deadline
+}
