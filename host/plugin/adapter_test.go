@@ -1,0 +1,159 @@
+package plugin_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clientele-crm/clientele/sdk"
+)
+
+// The test binary is also the adapter under test. A variant of it is a copy with a
+// behaviour appended, which the linker's format allows: so each variant has its
+// own content and digest, without a compiler in the test.
+type behaviour struct {
+	Name, Version string
+	// Start is what it does instead of serving: exit, panic, noise, protocol,
+	// silent; or "crash": serve, and end a moment later.
+	Start string
+}
+
+const (
+	behaviourMark = "\nCLIENTELE TEST ADAPTER "
+	// programFD is where the host leaves the program's own file open.
+	programFD = "/proc/self/fd/4"
+)
+
+// program writes a variant and returns its path.
+func program(t *testing.T, dir string, b behaviour) string {
+	t.Helper()
+	self, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	tail, err := json.Marshal(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, b.Name+"-"+b.Version+b.Start)
+	if err := os.WriteFile(path, append(append(self, behaviourMark...), tail...), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// playAdapter is main in an adapter process.
+func playAdapter() {
+	b, err := ownBehaviour()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(9)
+	}
+	switch b.Start {
+	case "exit":
+		fmt.Fprintln(os.Stderr, "no licence found")
+		os.Exit(3)
+	case "panic":
+		panic("boom for ann@example.com")
+	case "noise":
+		fmt.Println("starting up")
+	case "protocol":
+		fmt.Println("1|2|unix|/proc/self/fd/5/x|grpc")
+		time.Sleep(time.Minute)
+	case "silent":
+		time.Sleep(time.Minute)
+	case "crash":
+		time.AfterFunc(50*time.Millisecond, func() { os.Exit(4) })
+	}
+	sdk.Serve(testAdapter{b: b})
+}
+
+func ownBehaviour() (b behaviour, err error) {
+	f, err := os.Open(programFD)
+	if err != nil {
+		// As another user the file may not be opened again, only read on.
+		f = os.NewFile(4, "program")
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return b, err
+	}
+	const most = 4096
+	tail := make([]byte, most)
+	n, err := f.ReadAt(tail, max(0, info.Size()-most))
+	if err != nil && err != io.EOF {
+		return b, err
+	}
+	i := bytes.LastIndex(tail[:n], []byte(behaviourMark))
+	if i < 0 {
+		return b, fmt.Errorf("no behaviour in the program")
+	}
+	return b, json.Unmarshal(tail[i+len(behaviourMark):n], &b)
+}
+
+// testAdapter does in Write and Check what the settings of the call ask for.
+type testAdapter struct {
+	sdk.Adapter
+	b behaviour
+}
+
+func (a testAdapter) Describe(context.Context) (sdk.Description, error) {
+	return sdk.Description{Name: a.b.Name, Version: a.b.Version, Protocol: sdk.Protocol, SettingsSchema: []byte(`{}`)}, nil
+}
+
+func (a testAdapter) Check(ctx context.Context, req sdk.CheckRequest) (sdk.CheckReply, error) {
+	answer, err := do(ctx, string(req.Connection.Settings))
+	return sdk.CheckReply{Account: answer, APIVersion: a.b.Version}, err
+}
+
+func (a testAdapter) Write(ctx context.Context, req sdk.WriteRequest) (sdk.WriteReply, error) {
+	answer, err := do(ctx, string(req.Connection.Settings))
+	var reply sdk.WriteReply
+	for _, item := range req.Items {
+		reply.Outcomes = append(reply.Outcomes, sdk.Outcome{ItemID: item.ItemID, Done: sdk.Created, CRMID: answer})
+	}
+	return reply, err
+}
+
+func do(ctx context.Context, what string) (answer string, err error) {
+	verb, arg, _ := strings.Cut(what, " ")
+	switch verb {
+	case "exit":
+		os.Exit(7)
+	case "panic":
+		go panic("token sk_live_1234567890abcdef of ann@example.com")
+		time.Sleep(time.Second)
+	case "sleep":
+		d, err := time.ParseDuration(arg)
+		if err != nil {
+			return "", err
+		}
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	case "read":
+		content, err := os.ReadFile(arg)
+		if err != nil {
+			return "refused", nil
+		}
+		return string(content), nil
+	case "list":
+		entries, err := os.ReadDir(arg)
+		if err != nil {
+			return "refused", nil
+		}
+		return fmt.Sprint(entries), nil
+	case "uid":
+		return fmt.Sprint(os.Getuid()), nil
+	}
+	return "done", nil
+}

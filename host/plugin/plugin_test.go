@@ -1,0 +1,711 @@
+package plugin_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/clientele-crm/clientele/host/plugin"
+	"github.com/clientele-crm/clientele/sdk"
+)
+
+// hostEnv makes the test binary play a host that is going to be killed.
+const hostEnv = "CLIENTELE_PLUGIN_TEST_HOST"
+
+// plantedSecret stands in this process's environment and must not reach adapters.
+const plantedSecret = "planted-secret-5up3r"
+
+func TestMain(m *testing.M) {
+	if strings.HasPrefix(os.Args[0], "clientele-adapter-") {
+		playAdapter()
+	}
+	if where := os.Getenv(hostEnv); where != "" {
+		playHost(where)
+		return
+	}
+	os.Setenv("CLIENTELE_DATABASE_PASSWORD", plantedSecret)
+	goleak.VerifyTestMain(m)
+}
+
+// room is a registry with its directories.
+type room struct {
+	*plugin.Registry
+	dir string
+	log *syncBuffer
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *syncBuffer) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func newRoom(t *testing.T) room {
+	t.Helper()
+	dir, log := t.TempDir(), &syncBuffer{}
+	r := plugin.NewRegistry(plugin.Options{
+		StoreDir: filepath.Join(dir, "store"), RunDir: filepath.Join(dir, "run"),
+		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	t.Cleanup(func() {
+		r.Stop()
+		if left, _ := filepath.Glob(filepath.Join(dir, "run", "*")); len(left) > 0 {
+			t.Errorf("left after Stop: %v", left)
+		}
+	})
+	return room{Registry: r, dir: dir, log: log}
+}
+
+// start declares one adapter and waits until it serves.
+func (r room) start(t *testing.T, b behaviour) sdk.Adapter {
+	t.Helper()
+	if err := r.Start(t.Context(), []plugin.Declaration{{Name: b.Name, Path: program(t, r.dir, b)}}); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually(t, 10*time.Second, b.Name, "serves", func(s plugin.Status) bool { return s.State == plugin.Running })
+	return r.adapter(t, b.Name)
+}
+
+func (r room) adapter(t *testing.T, name string) sdk.Adapter {
+	t.Helper()
+	a, err := r.Adapter(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func (r room) status(t *testing.T, name string) plugin.Status {
+	t.Helper()
+	for _, s := range r.Status() {
+		if s.Name == name {
+			return s
+		}
+	}
+	t.Fatalf("no status of %s", name)
+	return plugin.Status{}
+}
+
+// eventually polls, because what it waits for happens in other processes.
+func (r room) eventually(t *testing.T, within time.Duration, name, what string, check func(plugin.Status) bool) plugin.Status {
+	t.Helper()
+	for end := time.Now().Add(within); ; time.Sleep(5 * time.Millisecond) {
+		s := r.status(t, name)
+		if check(s) {
+			return s
+		}
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %s %s; it is %+v", within, name, what, s)
+		}
+	}
+}
+
+func write(ctx context.Context, a sdk.Adapter, what string) (string, error) {
+	reply, err := a.Write(ctx, sdk.WriteRequest{
+		Connection: sdk.Connection{Settings: []byte(what)}, Items: []sdk.WriteItem{{ItemID: "1"}}})
+	if err != nil {
+		return "", err
+	}
+	return reply.Outcomes[0].CRMID, nil
+}
+
+func check(ctx context.Context, a sdk.Adapter, what string) (sdk.CheckReply, error) {
+	return a.Check(ctx, sdk.CheckRequest{Connection: sdk.Connection{Settings: []byte(what)}})
+}
+
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	// The state follows the command's closing parenthesis (proc(5)).
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(state, "Z")
+}
+
+func TestDeclaredAdapterServes(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	a := r.start(t, behaviour{Name: "one", Version: "1.2.3"})
+	if d, err := a.Describe(t.Context()); err != nil || d.Name != "one" || d.Version != "1.2.3" {
+		t.Errorf("Describe: %+v, %v", d, err)
+	}
+	if got, err := write(t.Context(), a, "nothing"); err != nil || got != "done" {
+		t.Errorf("Write: %q, %v", got, err)
+	}
+	s := r.status(t, "one")
+	if s.Version != "1.2.3" || len(s.SHA256) != 64 || s.PID == 0 || s.Restarts != 0 {
+		t.Errorf("status %+v", s)
+	}
+	r.Stop()
+	if alive(s.PID) {
+		t.Error("the process is alive after Stop")
+	}
+	if _, err := r.Adapter("one"); err == nil {
+		t.Error("a stopped registry still has the adapter")
+	}
+}
+
+func TestAdapterGetsNothingOfTheHosts(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	a := r.start(t, behaviour{Name: "one", Version: "1"})
+	pid := r.status(t, "one").PID
+	for _, file := range []string{"environ", "cmdline"} {
+		content, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(content), plantedSecret) || strings.Contains(string(content), r.dir) && file == "cmdline" {
+			t.Errorf("%s holds the host's: %q", file, content)
+		}
+	}
+	environ, err := write(t.Context(), a, "read /proc/self/environ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"HOME=", "USER=", "PWD="} {
+		if strings.Contains("\x00"+environ, "\x00"+name) {
+			t.Errorf("the adapter has the host's %s", name)
+		}
+	}
+	if os.Geteuid() != 0 {
+		return // without root, adapters share the host's user
+	}
+	if uid, _ := write(t.Context(), a, "uid"); uid == "0" {
+		t.Error("the adapter runs as root")
+	}
+	host := strconv.Itoa(os.Getpid())
+	for _, what := range []string{"read /proc/" + host + "/environ", "read /proc/" + host + "/maps", "list " + r.dir, "list " + filepath.Join(r.dir, "run")} {
+		if got, err := write(t.Context(), a, what); err != nil || got != "refused" {
+			t.Errorf("%s: %.60q, %v; want it refused", what, got, err)
+		}
+	}
+}
+
+func TestDeadAdapterIsStartedAgainAndSaysWhy(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		end  func(ctx context.Context, a sdk.Adapter, pid int) error
+		want []string
+		not  []string
+	}{
+		"killed": {
+			end:  func(_ context.Context, _ sdk.Adapter, pid int) error { return syscall.Kill(pid, syscall.SIGKILL) },
+			want: []string{"killed by SIGKILL"}, not: []string{"memory"},
+		},
+		"exit": {
+			end: func(ctx context.Context, a sdk.Adapter, _ int) error {
+				_, _ = write(ctx, a, "exit")
+				return nil
+			},
+			want: []string{"exit code 7"},
+		},
+		"panic": {
+			end: func(ctx context.Context, a sdk.Adapter, _ int) error {
+				_, _ = write(ctx, a, "panic")
+				return nil
+			},
+			want: []string{"exit code 2", "panic: token"}, not: []string{"sk_live", "ann@"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRoom(t)
+			a := r.start(t, behaviour{Name: "one", Version: "1"})
+			pid := r.status(t, "one").PID
+			if err := test.end(t.Context(), a, pid); err != nil {
+				t.Fatal(err)
+			}
+			s := r.eventually(t, 10*time.Second, "one", "is replaced", func(s plugin.Status) bool { return s.State == plugin.Running && s.PID != pid })
+			for _, want := range test.want {
+				if !strings.Contains(s.Cause, want) {
+					t.Errorf("cause %q, want %q in it", s.Cause, want)
+				}
+			}
+			for _, not := range test.not {
+				if strings.Contains(s.Cause, not) {
+					t.Errorf("cause %q holds %q", s.Cause, not)
+				}
+			}
+			if s.Restarts != 1 {
+				t.Errorf("%d restarts, want 1", s.Restarts)
+			}
+			if got, err := write(t.Context(), a, "nothing"); err != nil || got != "done" {
+				t.Errorf("the same handle answers %q, %v", got, err)
+			}
+		})
+	}
+}
+
+func TestCallCutOffByACrashIsTyped(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	a := r.start(t, behaviour{Name: "one", Version: "1"})
+	pid := r.status(t, "one").PID
+	errs := make(chan error, 2)
+	go func() { _, err := write(t.Context(), a, "sleep 30s"); errs <- err }()
+	go func() { _, err := check(t.Context(), a, "sleep 30s"); errs <- err }()
+	r.eventually(t, 5*time.Second, "one", "has both calls", func(s plugin.Status) bool { return s.InFlight == 2 })
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	classes := map[sdk.Class]string{}
+	for range 2 {
+		e, ok := errors.AsType[*sdk.Error](<-errs)
+		if !ok {
+			t.Fatal("want *sdk.Error")
+		}
+		classes[e.Class] = e.Message
+	}
+	for _, class := range []sdk.Class{sdk.ClassUnknownOutcome, sdk.ClassTransient} {
+		if !strings.Contains(classes[class], "killed by SIGKILL") {
+			t.Errorf("%s says %q, want the cause", class, classes[class])
+		}
+	}
+}
+
+func TestEveryCallHasADeadline(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	a := r.start(t, behaviour{Name: "one", Version: "1"})
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	_, err := write(ctx, a, "sleep 30s")
+	e, ok := errors.AsType[*sdk.Error](err)
+	if !ok || e.Class != sdk.ClassUnknownOutcome || time.Since(begin) > 5*time.Second {
+		t.Errorf("got %v after %v, want an unknown outcome at the deadline", err, time.Since(begin))
+	}
+}
+
+func TestFrozenAdapterIsNoticedAndReplaced(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	a := r.start(t, behaviour{Name: "one", Version: "1"})
+	pid := r.status(t, "one").PID
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	s := r.eventually(t, 5*time.Second, "one", "is noticed", func(s plugin.Status) bool { return s.PID != pid })
+	r.eventually(t, 10*time.Second-time.Since(begin), "one", "is replaced", func(s plugin.Status) bool { return s.State == plugin.Running && s.PID != pid })
+	if !strings.Contains(s.Cause, "hung") {
+		t.Errorf("cause %q", s.Cause)
+	}
+	if _, err := write(t.Context(), a, "nothing"); err != nil {
+		t.Error(err)
+	}
+	if alive(pid) {
+		t.Error("the frozen process is still there")
+	}
+}
+
+func TestAdapterThatCannotStartSaysWhy(t *testing.T) {
+	t.Parallel()
+	const name = "one"
+	script := func(t *testing.T, dir, content string) string {
+		path := filepath.Join(dir, "file")
+		if err := os.WriteFile(path, []byte(content), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	tests := map[string]struct {
+		declare func(t *testing.T, dir string) plugin.Declaration
+		want    []string
+	}{
+		"missing file": {func(*testing.T, string) plugin.Declaration { return plugin.Declaration{Path: "/no/such/adapter"} },
+			[]string{"/no/such/adapter", "does not exist"}},
+		"directory": {func(*testing.T, string) plugin.Declaration { return plugin.Declaration{Path: "/tmp"} },
+			[]string{"/tmp", "not a file"}},
+		"not a program": {func(t *testing.T, dir string) plugin.Declaration {
+			return plugin.Declaration{Path: script(t, dir, "hello")}
+		}, []string{"exec format error"}},
+		"some other program": {func(t *testing.T, dir string) plugin.Declaration {
+			return plugin.Declaration{Path: script(t, dir, "#!/bin/sh\necho hello\n")}
+		}, []string{`"hello"`, "no Clientele adapter"}},
+		"noise before the handshake": {func(t *testing.T, dir string) plugin.Declaration {
+			return plugin.Declaration{Path: program(t, dir, behaviour{Name: name, Start: "noise"})}
+		}, []string{`"starting up"`, "stdout"}},
+		"exits": {func(t *testing.T, dir string) plugin.Declaration {
+			return plugin.Declaration{Path: program(t, dir, behaviour{Name: name, Start: "exit"})}
+		}, []string{"exit code 3", "no licence found"}},
+		"panics": {func(t *testing.T, dir string) plugin.Declaration {
+			return plugin.Declaration{Path: program(t, dir, behaviour{Name: name, Start: "panic"})}
+		}, []string{"exit code 2", "panic: boom for [hidden]"}},
+		"other protocol": {func(t *testing.T, dir string) plugin.Declaration {
+			return plugin.Declaration{Path: program(t, dir, behaviour{Name: name, Start: "protocol"})}
+		}, []string{"protocol 2", "speaks 1"}},
+		"other name": {func(t *testing.T, dir string) plugin.Declaration {
+			return plugin.Declaration{Path: program(t, dir, behaviour{Name: "two"})}
+		}, []string{`"two"`}},
+		"other version": {func(t *testing.T, dir string) plugin.Declaration {
+			return plugin.Declaration{Version: "2", Path: program(t, dir, behaviour{Name: name, Version: "1"})}
+		}, []string{`"1"`, `"2"`}},
+		"other checksum": {func(t *testing.T, dir string) plugin.Declaration {
+			return plugin.Declaration{SHA256: strings.Repeat("0", 64), Path: program(t, dir, behaviour{Name: name})}
+		}, []string{strings.Repeat("0", 64), name + "-", "expected"}},
+	}
+	for title, test := range tests {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			r := newRoom(t)
+			d := test.declare(t, r.dir)
+			d.Name = name
+			if err := r.Start(t.Context(), []plugin.Declaration{d}); err != nil {
+				t.Fatal(err)
+			}
+			s := r.status(t, name)
+			for _, want := range test.want {
+				if !strings.Contains(s.Cause, want) {
+					t.Errorf("cause %q, want %q in it", s.Cause, want)
+				}
+			}
+			_, err := write(t.Context(), r.adapter(t, name), "nothing")
+			u, ok := errors.AsType[*plugin.Unavailable](err)
+			if !ok || u.Name != name || u.Cause == "" || u.RetryAt.IsZero() {
+				t.Errorf("call: %v, want *Unavailable with cause and time", err)
+			}
+			if e, ok := errors.AsType[*sdk.Error](err); !ok || e.Class != sdk.ClassTransient {
+				t.Errorf("call: %v, want it to be transient too", err)
+			}
+		})
+	}
+}
+
+func TestMissingAdapterRunsOnceItIsThere(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	ready := program(t, r.dir, behaviour{Name: "one", Version: "1"})
+	path := filepath.Join(r.dir, "later")
+	if err := r.Start(t.Context(), []plugin.Declaration{{Name: "one", Path: path}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(ready, path); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually(t, 10*time.Second, "one", "serves", func(s plugin.Status) bool { return s.State == plugin.Running })
+}
+
+func TestCrashLoopEndsInQuarantineAndLeavesOthersAlone(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	err := r.Start(t.Context(), []plugin.Declaration{
+		{Name: "bad", Path: program(t, r.dir, behaviour{Name: "bad", Start: "crash"})},
+		{Name: "good", Path: program(t, r.dir, behaviour{Name: "good"})},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := r.status(t, "good").PID
+	s := r.eventually(t, 20*time.Second, "bad", "is in quarantine", func(s plugin.Status) bool { return s.State == plugin.Quarantined })
+	if !strings.Contains(s.Cause, "exit code 4") {
+		t.Errorf("cause %q", s.Cause)
+	}
+	if good := r.status(t, "good"); good.PID != pid || good.Restarts != 0 {
+		t.Errorf("the good adapter was touched: %+v", good)
+	}
+}
+
+func TestStartRefusesSenselessDeclarations(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	err := r.Start(t.Context(), []plugin.Declaration{
+		{Name: "Bad Name", Path: "x"}, {Name: "one", Path: "x", SHA256: "abc"}, {Name: "one"}})
+	for _, want := range []string{"adapters[0].name", "adapters[1].sha256", "adapters[2].name", "twice", "adapters[2].path"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q in it", err, want)
+		}
+	}
+	if n := len(r.Status()); n != 0 {
+		t.Errorf("%d adapters after a refused start", n)
+	}
+}
+
+func TestUndeclaredAdapterIsNamed(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	_, err := r.Adapter("hubspot")
+	if u, ok := errors.AsType[*plugin.Unavailable](err); !ok || u.Name != "hubspot" || !strings.Contains(u.Cause, "not declared") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// playHost is a host that prints its adapter's process id and waits to be killed.
+// where is the directory and the program's path.
+func playHost(where string) {
+	dir, path, _ := strings.Cut(where, ":")
+	r := plugin.NewRegistry(plugin.Options{StoreDir: filepath.Join(dir, "store"), RunDir: filepath.Join(dir, "run")})
+	if err := r.Start(context.Background(), []plugin.Declaration{{Name: "one", Path: path}}); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println(r.Status()[0].PID)
+	select {}
+}
+
+func TestNoAdapterOutlivesAKilledHost(t *testing.T) {
+	t.Parallel()
+	for name, frozen := range map[string]bool{"serving": false, "frozen": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRoom(t)
+			path := program(t, r.dir, behaviour{Name: "one", Version: "1"})
+			host := exec.Command(os.Args[0])
+			host.Env = append(os.Environ(), hostEnv+"="+r.dir+":"+path)
+			out, err := host.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := host.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				_ = host.Process.Kill()
+				_, _ = io.Copy(io.Discard, out)
+				_ = host.Wait()
+			}()
+			line, err := bufio.NewReader(out).ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			pid, err := strconv.Atoi(strings.TrimSpace(line))
+			if err != nil || !alive(pid) {
+				t.Fatalf("the host said %q", line)
+			}
+			if frozen {
+				if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := host.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			for end := time.Now().Add(time.Second); alive(pid); time.Sleep(5 * time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatal("the adapter lives 1 s after its host was killed")
+				}
+			}
+			// The next host in the same directory sweeps what that one left.
+			if err := r.Start(t.Context(), []plugin.Declaration{{Name: "one", Path: path}}); err != nil {
+				t.Fatal(err)
+			}
+			if left, _ := filepath.Glob(filepath.Join(r.dir, "run", "*")); len(left) != 1 {
+				t.Errorf("socket directories %v, want the new one only", left)
+			}
+		})
+	}
+}
+
+func TestSwapUnderLoadLosesNoCall(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	versions := []string{program(t, r.dir, behaviour{Name: "one", Version: "1"}), program(t, r.dir, behaviour{Name: "one", Version: "2"})}
+	path := filepath.Join(r.dir, "configured")
+	put := func(from string) {
+		t.Helper()
+		if out, err := exec.Command("cp", from, path).CombinedOutput(); err != nil {
+			t.Fatalf("cp over the configured path: %v: %s", err, out)
+		}
+	}
+	put(versions[0])
+	declared := []plugin.Declaration{{Name: "one", Path: path}}
+	if err := r.Start(t.Context(), declared); err != nil {
+		t.Fatal(err)
+	}
+	a := r.adapter(t, "one")
+	const callers, swaps = 16, 6
+	ctx, stop := context.WithCancel(t.Context())
+	var calls atomic.Int64
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				// Not ctx: a call that we cancel ourselves is none that failed.
+				if _, err := write(t.Context(), a, "sleep 10ms"); err != nil {
+					t.Errorf("a call failed: %v", err)
+					return
+				}
+				calls.Add(1)
+			}
+		})
+	}
+	for i := range swaps {
+		put(versions[(i+1)%2])
+		changes, err := r.Reload(t.Context(), declared)
+		if err != nil || len(changes) != 1 || changes[0].What != "swapped" || changes[0].Err != nil {
+			t.Fatalf("swap %d: %+v, %v", i, changes, err)
+		}
+		if got, want := r.status(t, "one").Version, strconv.Itoa((i+1)%2+1); got != want {
+			t.Errorf("swap %d: version %s serves, want %s", i, got, want)
+		}
+	}
+	stop()
+	wg.Wait()
+	if calls.Load() < callers*swaps {
+		t.Errorf("only %d calls were made", calls.Load())
+	}
+}
+
+func TestBadNewVersionNeverInterruptsService(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		next func(t *testing.T, dir string) plugin.Declaration
+		want string
+	}{
+		"exits": {func(t *testing.T, dir string) plugin.Declaration {
+			return plugin.Declaration{Path: program(t, dir, behaviour{Name: "one", Start: "exit"})}
+		}, "exit code 3"},
+		"other protocol": {func(t *testing.T, dir string) plugin.Declaration {
+			return plugin.Declaration{Path: program(t, dir, behaviour{Name: "one", Start: "protocol"})}
+		}, "protocol 2"},
+		"other checksum": {func(t *testing.T, dir string) plugin.Declaration {
+			return plugin.Declaration{Path: program(t, dir, behaviour{Name: "one", Version: "3"}), SHA256: strings.Repeat("0", 64)}
+		}, "expected"},
+		"missing": {func(*testing.T, string) plugin.Declaration { return plugin.Declaration{Path: "/no/such/adapter"} }, "does not exist"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRoom(t)
+			a := r.start(t, behaviour{Name: "one", Version: "1"})
+			before := r.status(t, "one")
+			next := test.next(t, r.dir)
+			next.Name = "one"
+			changes, err := r.Reload(t.Context(), []plugin.Declaration{next})
+			if err != nil || len(changes) != 1 || changes[0].Err == nil || !strings.Contains(changes[0].Err.Error(), test.want) {
+				t.Errorf("reload: %+v, %v; want the reason %q", changes, err, test.want)
+			}
+			if after := r.status(t, "one"); after.PID != before.PID || after.State != plugin.Running {
+				t.Errorf("the old version was touched: %+v", after)
+			}
+			if _, err := write(t.Context(), a, "nothing"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestVerifyMayRefuseAVersion(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := room{dir: dir, Registry: plugin.NewRegistry(plugin.Options{
+		StoreDir: filepath.Join(dir, "store"), RunDir: filepath.Join(dir, "run"),
+		Verify: func(ctx context.Context, before *sdk.Description, after sdk.Description, candidate sdk.Adapter) error {
+			if _, err := check(ctx, candidate, "nothing"); err != nil {
+				return err
+			}
+			return fmt.Errorf("version %s is no %s", after.Version, before.Version)
+		}})}
+	defer r.Stop()
+	r.start(t, behaviour{Name: "one", Version: "1"})
+	changes, err := r.Reload(t.Context(), []plugin.Declaration{{Name: "one", Path: program(t, dir, behaviour{Name: "one", Version: "2"})}})
+	if err != nil || changes[0].Err == nil || !strings.Contains(changes[0].Err.Error(), "version 2 is no 1") {
+		t.Errorf("reload: %+v, %v", changes, err)
+	}
+	if got := r.status(t, "one").Version; got != "1" {
+		t.Errorf("version %s serves", got)
+	}
+}
+
+func TestRollbackAndQuarantineReturnToTheVersionBefore(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.start(t, behaviour{Name: "one", Version: "1"})
+	if err := r.Rollback(t.Context(), "one", nil); err == nil {
+		t.Error("rolled back to nothing")
+	}
+	second := []plugin.Declaration{{Name: "one", Path: program(t, r.dir, behaviour{Name: "one", Version: "2"})}}
+	if _, err := r.Reload(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	var steps []plugin.Step
+	if err := r.Rollback(t.Context(), "one", func(s plugin.Step) { steps = append(steps, s) }); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.status(t, "one").Version; got != "1" {
+		t.Errorf("version %s serves after the rollback, want 1", got)
+	}
+	if fmt.Sprint(steps) != "[start verify flip drain done]" {
+		t.Errorf("steps %v", steps)
+	}
+
+	crashing := []plugin.Declaration{{Name: "one", Path: program(t, r.dir, behaviour{Name: "one", Version: "3", Start: "crash"})}}
+	changes, err := r.Reload(t.Context(), crashing)
+	if err != nil || changes[0].Err != nil {
+		t.Fatalf("reload: %+v, %v", changes, err)
+	}
+	s := r.eventually(t, 20*time.Second, "one", "is back at version 1", func(s plugin.Status) bool { return s.State == plugin.Running && s.Version == "1" })
+	if len(s.Quarantined) != 1 {
+		t.Errorf("quarantined %v, want the crashing program with its cause", s.Quarantined)
+	}
+	changes, err = r.Reload(t.Context(), crashing)
+	if err != nil || changes[0].Err == nil || !strings.Contains(changes[0].Err.Error(), "quarantine") {
+		t.Errorf("reload of the quarantined program: %+v, %v", changes, err)
+	}
+}
+
+func TestReloadStartsAndStops(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.start(t, behaviour{Name: "one", Version: "1"})
+	pid := r.status(t, "one").PID
+	changes, err := r.Reload(t.Context(), []plugin.Declaration{{Name: "two", Path: program(t, r.dir, behaviour{Name: "two"})}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(changes); got != "[{two started <nil>} {one stopped <nil>}]" {
+		t.Errorf("changes %s", got)
+	}
+	if alive(pid) || len(r.Status()) != 1 {
+		t.Error("the adapter that is no longer declared still runs")
+	}
+}
+
+func TestAdapterLogsReachTheHostsLog(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	a := r.start(t, behaviour{Name: "one", Version: "1"})
+	_, _ = write(t.Context(), a, "panic")
+	for end := time.Now().Add(5 * time.Second); !strings.Contains(r.log.String(), "ended by itself"); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("no word of the adapter's end in the log:\n%s", r.log)
+		}
+	}
+	for _, line := range strings.Split(r.log.String(), "\n") {
+		if strings.Contains(line, "sk_live") || strings.Contains(line, "ann@") {
+			t.Errorf("a line that holds what the panic held: %s", line)
+		}
+		if strings.Contains(line, "level=ERROR") && !strings.Contains(line, "adapter=one") {
+			t.Errorf("a line that names no adapter: %s", line)
+		}
+	}
+}

@@ -1,0 +1,275 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/clientele-crm/clientele/sdk"
+)
+
+const (
+	defaultMemoryLimit = 512 << 20
+	// Stopping a host waits this long for calls in flight; the sync engine has
+	// been stopped before, so there are few.
+	stopPatience = 10 * time.Second
+)
+
+// Declaration is one adapter as the configuration names it (R203).
+type Declaration struct {
+	// Name is what the adapter calls itself: lower-case letters, digits, hyphens.
+	Name string
+	// Path of its program. The file is copied: replacing it changes nothing until
+	// a reload.
+	Path string
+	// SHA256 of the file, or empty to run whatever is there.
+	SHA256 string
+	// Version the adapter must say it is, or empty for any.
+	Version string
+}
+
+// Options say where a registry keeps things.
+type Options struct {
+	// StoreDir keeps adapter programs by content; it may be shared by restarts.
+	StoreDir string
+	// RunDir holds the sockets. It belongs to one host at a time: what is left
+	// there from a killed one is removed at the start.
+	RunDir string
+	Logger *slog.Logger
+	// MemoryLimit is the soft limit of one adapter process in bytes (GOMEMLIMIT);
+	// 0 means 512 MiB. Too low makes it collect garbage all the time.
+	MemoryLimit int64
+	// Verify, when set, may refuse a version before it is swapped in: whether the
+	// settings and mappings in use still fit, and whether real connections answer.
+	// before is nil when no version ran.
+	Verify func(ctx context.Context, before *sdk.Description, after sdk.Description, candidate sdk.Adapter) error
+}
+
+// Registry runs the declared adapters. It is safe for concurrent use.
+type Registry struct {
+	options Options
+
+	changing sync.Mutex // one Start, Reload or Stop at a time
+	mu       sync.Mutex
+	slots    map[string]*slot
+}
+
+// NewRegistry makes an empty registry; nothing runs yet.
+func NewRegistry(o Options) *Registry {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.MemoryLimit <= 0 {
+		o.MemoryLimit = defaultMemoryLimit
+	}
+	return &Registry{options: o, slots: map[string]*slot{}}
+}
+
+// Start launches every declared adapter and waits until each has shaken hands or
+// failed once. It fails only for declarations that make no sense. An adapter that
+// does not start is tried again in the background, and Status says why: one bad
+// adapter must not keep the others from serving.
+func (r *Registry) Start(ctx context.Context, declarations []Declaration) error {
+	if err := os.MkdirAll(r.options.RunDir, 0o700); err != nil {
+		return fmt.Errorf("make the adapters' socket directory: %w", err)
+	}
+	sweepSockets(r.options)
+	_, err := r.Reload(ctx, declarations)
+	return err
+}
+
+// Change is what a reload did to one adapter.
+type Change struct {
+	Name string
+	// What is started, stopped, swapped or kept.
+	What string
+	// Err is set when the adapter could not follow its declaration; the version
+	// before serves on.
+	Err error
+}
+
+// Reload follows a new list of declarations: new adapters are started, missing
+// ones stopped, and those whose file has other content swapped without a failed
+// call. It returns when all of that has happened, and fails, changing nothing,
+// only for declarations that make no sense.
+func (r *Registry) Reload(ctx context.Context, declarations []Declaration) ([]Change, error) {
+	if err := validate(declarations); err != nil {
+		return nil, err
+	}
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	gone := r.snapshot()
+	changes := make([]Change, len(declarations))
+	var wg sync.WaitGroup
+	for i, d := range declarations {
+		running := gone[d.Name]
+		delete(gone, d.Name)
+		wg.Go(func() { changes[i] = r.follow(ctx, running, d) })
+	}
+	for name, s := range gone {
+		changes = append(changes, Change{Name: name, What: "stopped"})
+		r.forget(name)
+		wg.Go(func() { s.stop(drainTimeout) })
+	}
+	wg.Wait()
+	return changes, nil
+}
+
+func (r *Registry) follow(ctx context.Context, running *slot, d Declaration) Change {
+	if running == nil {
+		s := newSlot(ctx, d, r.options)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.slots[d.Name] = s
+		return Change{Name: d.Name, What: "started"}
+	}
+	changed, err := running.redeclare(ctx, d, func(step Step) {
+		r.options.Logger.Info("adapter swap", "adapter", d.Name, "step", step)
+	})
+	switch {
+	case err != nil:
+		return Change{Name: d.Name, What: "kept", Err: err}
+	case changed:
+		return Change{Name: d.Name, What: "swapped"}
+	default:
+		return Change{Name: d.Name, What: "kept"}
+	}
+}
+
+// Rollback puts the version that served before the last swap back into service.
+// step, when not nil, hears of each step.
+func (r *Registry) Rollback(ctx context.Context, name string, step func(Step)) error {
+	s, err := r.slot(name)
+	if err != nil {
+		return err
+	}
+	if step == nil {
+		step = func(Step) {}
+	}
+	return s.rollback(ctx, step)
+}
+
+// Stop ends every adapter and returns when no process is left. The registry can
+// be started again.
+func (r *Registry) Stop() {
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	var wg sync.WaitGroup
+	for name, s := range r.snapshot() {
+		r.forget(name)
+		wg.Go(func() { s.stop(stopPatience) })
+	}
+	wg.Wait()
+}
+
+// Adapter returns the handle of a declared adapter. It stays valid while processes
+// come and go; its calls fail with *Unavailable while none runs.
+func (r *Registry) Adapter(name string) (sdk.Adapter, error) {
+	s, err := r.slot(name)
+	if err != nil {
+		return nil, err
+	}
+	return handle{slot: s}, nil
+}
+
+// Status is one adapter as operators see it.
+type Status struct {
+	Name, Path string
+	// Version is what the serving process says it is; empty while none serves.
+	Version string
+	// SHA256 of the program in service, DesiredSHA256 as the declaration pins it.
+	SHA256, DesiredSHA256 string
+	State                 State
+	Since                 time.Time
+	PID                   int
+	InFlight              int
+	// Restarts counts processes that replaced one that ended by itself.
+	Restarts int
+	// Cause of the last failure, and when the next try is.
+	Cause   string
+	RetryAt time.Time
+	// Quarantined programs by sha256, each with its cause.
+	Quarantined map[string]string
+}
+
+// Status lists the declared adapters by name.
+func (r *Registry) Status() []Status {
+	slots := r.snapshot()
+	all := make([]Status, 0, len(slots))
+	for _, name := range slices.Sorted(maps.Keys(slots)) {
+		all = append(all, slots[name].status())
+	}
+	return all
+}
+
+func (r *Registry) slot(name string) (*slot, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.slots[name]; s != nil {
+		return s, nil
+	}
+	declared := "none is"
+	if len(r.slots) > 0 {
+		declared = "declared are " + strings.Join(slices.Sorted(maps.Keys(r.slots)), ", ")
+	}
+	return nil, &Unavailable{Name: name, Cause: "it is not declared under adapters in the configuration; " + declared}
+}
+
+func (r *Registry) snapshot() map[string]*slot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.slots)
+}
+
+func (r *Registry) forget(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.slots, name)
+}
+
+// validate reports every mistake at once.
+func validate(declarations []Declaration) error {
+	word := regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
+	digest := regexp.MustCompile(`^[0-9a-f]{64}$`)
+	seen := map[string]bool{}
+	var errs []error
+	for i, d := range declarations {
+		field := fmt.Sprintf("adapters[%d]", i)
+		switch {
+		case !word.MatchString(d.Name):
+			errs = append(errs, fmt.Errorf("%s.name: %q is not a name of at most 40 lower-case letters, digits and hyphens, starting with a letter", field, d.Name))
+		case seen[d.Name]:
+			errs = append(errs, fmt.Errorf("%s.name: %q is declared twice", field, d.Name))
+		}
+		seen[d.Name] = true
+		if d.Path == "" {
+			errs = append(errs, fmt.Errorf("%s.path: is empty; name the adapter's program", field))
+		}
+		if d.SHA256 != "" && !digest.MatchString(d.SHA256) {
+			errs = append(errs, fmt.Errorf("%s.sha256: is not 64 lower-case hexadecimal digits; `sha256sum %s` prints them", field, d.Path))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// sweepSockets removes the socket directories that a killed host's adapters left.
+func sweepSockets(o Options) {
+	left, err := filepath.Glob(filepath.Join(o.RunDir, "plugin-dir*"))
+	if err != nil {
+		o.Logger.Warn("old socket directories can't be listed", "cause", err)
+	}
+	for _, dir := range left {
+		if err := os.RemoveAll(dir); err != nil {
+			o.Logger.Warn("an old socket directory can't be removed", "dir", dir, "cause", err)
+		}
+	}
+}

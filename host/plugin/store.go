@@ -1,0 +1,127 @@
+package plugin
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// largestProgram bounds an adapter's file; above it something else was named.
+const largestProgram = 512 << 20
+
+// artifact is one version of one adapter: a program in the store.
+type artifact struct {
+	name    string
+	version string // as declared; empty: whatever it says it is
+	sha256  string
+	path    string // in the store
+}
+
+// store keeps adapter programs by the digest of their content. A program is only
+// ever launched from here, so that replacing the file at a configured path takes
+// nothing from a running adapter, and a program once checked can't be exchanged.
+type store struct{ dir string }
+
+// stage takes the declared file into the store and compares it with what the
+// declaration pins.
+func (s store) stage(d Declaration) (artifact, error) {
+	sum, err := s.take(d.Path)
+	if err != nil {
+		return artifact{}, err
+	}
+	if d.SHA256 != "" && d.SHA256 != sum {
+		return artifact{}, &ChecksumError{Path: d.Path, Expected: d.SHA256, Actual: sum}
+	}
+	return artifact{name: d.Name, version: d.Version, sha256: sum, path: s.path(sum)}, nil
+}
+
+// take copies the file into the store, once per content, and returns its digest.
+func (s store) take(path string) (sum string, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("take the adapter %s into the store: %w", path, err)
+		}
+	}()
+	from, err := os.Open(path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", errors.New("the file does not exist: build it, or correct its path")
+		}
+		return "", err
+	}
+	defer from.Close()
+	info, err := from.Stat()
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() {
+		return "", errors.New("it is not a file: name the adapter's program")
+	}
+	if info.Size() > largestProgram {
+		return "", fmt.Errorf("it has %d bytes, an adapter has at most %d", info.Size(), largestProgram)
+	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return "", err
+	}
+	to, err := os.CreateTemp(s.dir, "taking-*")
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(to.Name())
+	defer to.Close()
+	h := sha256.New()
+	if _, err := io.Copy(io.MultiWriter(to, h), io.LimitReader(from, largestProgram)); err != nil {
+		return "", err
+	}
+	if err := errors.Join(to.Chmod(programMode(to)), to.Sync(), to.Close()); err != nil {
+		return "", err
+	}
+	sum = hex.EncodeToString(h.Sum(nil))
+	return sum, os.Rename(to.Name(), s.path(sum))
+}
+
+// programMode lets others execute and not read: a process that can't read its
+// program can't be traced by its own user either (ptrace(2), PR_SET_DUMPABLE). A
+// script's interpreter has to read it.
+func programMode(f *os.File) fs.FileMode {
+	start := make([]byte, 2)
+	if _, err := f.ReadAt(start, 0); err == nil && string(start) == "#!" {
+		return 0o555
+	}
+	return 0o511
+}
+
+func (s store) path(sum string) string { return filepath.Join(s.dir, sum) }
+
+// openVerified opens the artifact's program and hashes what it opened. The
+// descriptor is what is run: between the check and the start nothing is looked up
+// again.
+func openVerified(a artifact) (*os.File, error) {
+	f, err := os.Open(a.path)
+	if err != nil {
+		return nil, fmt.Errorf("open the adapter's program: %w", err)
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("read the adapter's program: %w", err)
+	}
+	if sum := hex.EncodeToString(h.Sum(nil)); sum != a.sha256 {
+		f.Close()
+		return nil, &ChecksumError{Path: a.path, Expected: a.sha256, Actual: sum}
+	}
+	return f, nil
+}
+
+// ChecksumError is the refusal of a program that is not the one expected.
+type ChecksumError struct{ Path, Expected, Actual string }
+
+// Error names all three and the way out.
+func (e *ChecksumError) Error() string {
+	return fmt.Sprintf("the file %s has sha256 %s, expected is %s: put the right file there, or write its checksum into the declaration", e.Path, e.Actual, e.Expected)
+}
