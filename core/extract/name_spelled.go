@@ -1,0 +1,5 @@
+package extract
+
+func isSpelled([]token) bool { return false }
+
+func (r *run) spelledNames(found []nameCandidate) []nameCandidate { return found }

@@ -1,0 +1,128 @@
+package extract
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// ownSpan is a stretch of the speaker's own lines that detectors read.
+type ownSpan struct {
+	start, end int
+	line       int // index of its first line
+}
+
+// splitSentences collects the spans of own text and cuts them into sentences.
+func (d *document) splitSentences() {
+	read := 0
+	for i := range d.lines {
+		l := d.lines[i]
+		if l.kind != own && l.kind != signature || l.start >= l.end {
+			continue
+		}
+		end := min(l.end, l.start+maxOwn-read)
+		if end <= l.start {
+			break
+		}
+		read += end - l.start
+		d.spans = append(d.spans, ownSpan{start: l.start, end: alignRune(d.text, end), line: i})
+	}
+	for i := 0; i < len(d.spans); {
+		j := i + 1
+		for j < len(d.spans) && d.flowsInto(d.spans[j-1], d.spans[j]) {
+			j++
+		}
+		d.cutSentences(d.spans[i:j])
+		i = j
+	}
+}
+
+// flowsInto says whether a sentence may go on from one line to the next: mail
+// wraps its lines, other channels don't.
+func (d *document) flowsInto(a, b ownSpan) bool {
+	return d.message.Channel == Email && b.line == a.line+1 && d.lines[a.line].kind == own && d.lines[b.line].kind == own && a.end-a.start >= 50
+}
+
+func (d *document) cutSentences(spans []ownSpan) {
+	var tokens []token
+	for _, s := range spans {
+		tokens = tokenize(d.text, d.low, s.start, s.end, tokens)
+	}
+	l := d.lines[spans[0].line]
+	from := 0
+	for i, t := range tokens {
+		if t.kind == punct && d.endsSentence(tokens, i) || i-from >= 400 {
+			d.addSentence(tokens[from:i+1], spans[0].line, l)
+			from = i + 1
+		}
+	}
+	d.addSentence(tokens[from:], spans[0].line, l)
+}
+
+func (d *document) addSentence(tokens []token, lineIndex int, l line) {
+	if len(tokens) == 0 {
+		return
+	}
+	d.sentences = append(d.sentences, sentence{
+		tokens: tokens, start: tokens[0].start, end: tokens[len(tokens)-1].end, line: lineIndex,
+		question: l.question, casing: casingOf(tokens), signature: l.kind == signature,
+	})
+}
+
+// abbreviations whose dot ends no sentence.
+var abbreviations = setOf("mr mrs ms dr prof st sr jr ste apt ave blvd rd no nr tel ext inc ltd corp co vs etc dept bldg fl hwy mt ft ca str geb hr fr e.g i.e")
+
+func (d *document) endsSentence(tokens []token, i int) bool {
+	t := tokens[i]
+	switch t.low {
+	case "!", "?", "。", "！", "？", "…", ";":
+		return true
+	case ".":
+	default:
+		return false
+	}
+	if i == 0 || i+1 >= len(tokens) {
+		return i+1 >= len(tokens)
+	}
+	before, after := tokens[i-1], tokens[i+1]
+	if before.kind == word && (before.end-before.start == 1 || abbreviations[before.low]) && before.end == t.start {
+		return false
+	}
+	if after.start > t.end {
+		return true
+	}
+	// "confirmed.472 Main St", "2990.I'm": no blank, but a new sentence.
+	return before.kind == word && after.kind == word && after.capital == upperFirst && before.capital == lowerCase
+}
+
+// ownWords is the speaker's text without signature and our side.
+func (d *document) ownWords() string {
+	var b strings.Builder
+	blank := false
+	for _, l := range d.lines {
+		if l.kind != own {
+			continue
+		}
+		t := strings.TrimRight(d.text[l.start:l.end], " \t")
+		if strings.TrimSpace(t) == "" {
+			blank = b.Len() > 0
+			continue
+		}
+		if b.Len()+len(t) > maxOwn {
+			break
+		}
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+			if blank {
+				b.WriteByte('\n')
+			}
+		}
+		blank = false
+		b.WriteString(strings.TrimLeft(t, " \t"))
+	}
+	return b.String()
+}
+
+func isWordRune(r rune) bool {
+	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_')
+}
