@@ -35,7 +35,8 @@ type Held struct {
 // Candidate is a client that holds one of the identifiers of a message.
 type Candidate struct {
 	ID          uuid.UUID `json:"id"`
-	Mailbox     bool      `json:"mailbox"` // a shared-mailbox client (R9)
+	Mailbox     bool      `json:"mailbox"`   // a shared-mailbox client (R9)
+	Anonymous   bool      `json:"anonymous"` // a chat visitor nobody knows (R11)
 	First       string    `json:"-"`
 	Last        string    `json:"-"`
 	Sensitive   bool      `json:"sensitive"`
@@ -112,6 +113,8 @@ type Decision struct {
 	// Reclaim: clients that hold an own identifier only from text under another
 	// name; they lose it to the client that proved it.
 	Reclaim []uuid.UUID `json:"reclaim,omitempty"`
+	// Absorb: anonymous visitors of this session, who turn out to be the client.
+	Absorb []uuid.UUID `json:"absorb,omitempty"`
 	// Merge, Restore and LinkTo are suggestions for a person.
 	Merge   []uuid.UUID `json:"merge,omitempty"`
 	Restore []uuid.UUID `json:"restore,omitempty"`
@@ -145,6 +148,7 @@ type decider struct {
 	live, deleted []Candidate
 	reclaim       []uuid.UUID
 	linkTo        []uuid.UUID
+	visitors      []uuid.UUID // anonymous holders of own identifiers
 }
 
 func (d *decider) decide() Decision {
@@ -157,13 +161,19 @@ func (d *decider) decide() Decision {
 	}
 	for i := range f.Own {
 		if decision, ok := d.byOwn(&f.Own[i]); ok {
+			decision.Absorb = d.visitors
 			return decision
 		}
 	}
 	for i := range f.Stated {
 		if decision, ok := d.byStated(&f.Stated[i]); ok {
+			decision.Absorb = d.visitors
 			return decision
 		}
+	}
+	if len(d.visitors) > 0 {
+		return Decision{Action: Link, Client: d.visitors[0], Certain: true, Rule: RuleOwn, By: &f.Own[0],
+			Reason: "the chat session is this visitor's"}
 	}
 	return d.decideNew()
 }
@@ -198,6 +208,10 @@ func (d *decider) byOwn(id *Identifier) (Decision, bool) {
 		return Decision{}, false
 	}
 	c := holders[0]
+	if c.Anonymous {
+		d.visitors = append(d.visitors, c.ID)
+		return Decision{}, false
+	}
 	held := c.held(*id)
 	conflict := d.names(c) == Conflict
 	if !held.Proved && conflict {
@@ -284,7 +298,7 @@ func (d *decider) decideNew() Decision {
 // identifiers belong to, and deleted ones.
 func (d *decider) suggest(decision *Decision) {
 	add := func(to *[]uuid.UUID, id uuid.UUID) {
-		if id != decision.Client && !slices.Contains(*to, id) {
+		if id != decision.Client && !slices.Contains(*to, id) && !slices.Contains(decision.Absorb, id) {
 			*to = append(*to, id)
 		}
 	}

@@ -1,0 +1,143 @@
+package conversation
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/clientele-crm/clientele/core/actor"
+	"github.com/clientele-crm/clientele/core/client"
+	"github.com/clientele-crm/clientele/core/db"
+)
+
+// Service is what people and programs do with conversations. Its methods may be
+// called concurrently; each checks the actor's rights (§1.21).
+type Service struct {
+	DB *db.DB
+}
+
+// Query asks for conversations, the last contacted first.
+type Query struct {
+	// Client limits the list to one client's (R108).
+	Client *client.ID
+	// Unlinked limits it to those without a client, Uncertain to guesses (R157).
+	Unlinked, Uncertain bool
+	After               Cursor
+	// Limit is 1 to 200; 0 means 50.
+	Limit int
+}
+
+// Cursor is where a list goes on: after this conversation.
+type Cursor struct {
+	LastMessageAt time.Time
+	ID            ID
+}
+
+// List answers a page; Next is nil at the end.
+func (s *Service) List(ctx context.Context, a actor.Actor, q Query) (found []Conversation, next *Cursor, err error) {
+	if err := a.Require(actor.SeeClients); err != nil {
+		return nil, nil, err
+	}
+	if q.Limit <= 0 || q.Limit > 200 {
+		q.Limit = 50
+	}
+	where, args := q.where()
+	err = s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) error {
+		if q.Client != nil {
+			c, err := client.Load(ctx, tx, *q.Client)
+			if err != nil {
+				return err
+			}
+			args[0] = c.ID // a merged id leads to the survivor
+		}
+		rows, err := tx.Query(ctx, selectConversation+where+fmt.Sprintf(` ORDER BY c.last_message_at DESC, c.id DESC LIMIT %d`, q.Limit+1), args...)
+		if err != nil {
+			return fmt.Errorf("list conversations: %w", err)
+		}
+		found, err = pgx.CollectRows(rows, pgx.RowToStructByName[Conversation])
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(found) > q.Limit {
+		found = found[:q.Limit]
+		last := found[q.Limit-1]
+		next = &Cursor{LastMessageAt: last.LastMessageAt, ID: last.ID}
+	}
+	return found, next, nil
+}
+
+func (q Query) where() (string, []any) {
+	where, args := ` WHERE true`, []any{}
+	if q.Client != nil {
+		where += ` AND c.client_id = $1`
+		args = append(args, *q.Client)
+	}
+	if q.Unlinked {
+		where += ` AND c.client_id IS NULL`
+	}
+	if q.Uncertain {
+		where += ` AND c.client_id IS NOT NULL AND NOT c.link_certain AND NOT c.link_locked`
+	}
+	if !q.After.LastMessageAt.IsZero() {
+		where += fmt.Sprintf(` AND (c.last_message_at, c.id) < ($%d, $%d)`, len(args)+1, len(args)+2)
+		args = append(args, q.After.LastMessageAt, q.After.ID)
+	}
+	return where, args
+}
+
+// Get reads a conversation with its messages, at most 1,000 of them, oldest
+// first. Errors: *NotFoundError, *actor.Refusal.
+func (s *Service) Get(ctx context.Context, a actor.Actor, id ID) (*Conversation, []Message, error) {
+	if err := a.Require(actor.SeeClients); err != nil {
+		return nil, nil, err
+	}
+	var c *Conversation
+	var messages []Message
+	err := s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) (err error) {
+		if c, err = Load(ctx, tx, id); err != nil {
+			return err
+		}
+		messages, err = Messages(ctx, tx, id, 1000)
+		return err
+	})
+	return c, messages, err
+}
+
+// Run is one extraction run over a message, and what matching decided on it.
+type Run struct {
+	ID        uuid.UUID       `json:"id"`
+	MessageID uuid.UUID       `json:"message_id"`
+	Findings  json.RawMessage `json:"findings"`
+	Decision  json.RawMessage `json:"decision"`
+	CreatedAt time.Time       `json:"created_at"`
+}
+
+// Explain tells why a conversation is linked as it is, or not: identifiers seen,
+// their normal forms, candidates, and the rule that decided, message by message,
+// newest first (R199).
+func (s *Service) Explain(ctx context.Context, a actor.Actor, id ID) (*Conversation, []Run, error) {
+	if err := a.Require(actor.SeeClients); err != nil {
+		return nil, nil, err
+	}
+	var c *Conversation
+	var runs []Run
+	err := s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) (err error) {
+		if c, err = Load(ctx, tx, id); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, `SELECT id, message_id, findings, decision, created_at FROM extraction_run
+ WHERE conversation_id = $1 ORDER BY created_at DESC, id DESC LIMIT 100`, id)
+		if err != nil {
+			return fmt.Errorf("read extraction runs: %w", err)
+		}
+		runs, err = pgx.CollectRows(rows, pgx.RowToStructByName[Run])
+		return err
+	})
+	return c, runs, err
+}

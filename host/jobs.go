@@ -1,0 +1,88 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"github.com/clientele-crm/clientele/core/db"
+	"github.com/clientele-crm/clientele/host/crmsync"
+)
+
+// The pace of periodic work, and how much of it one round does.
+const (
+	sweepEvery  = 10 * time.Second
+	sweepMost   = 500
+	processMost = 200
+	// patience is how long an accepted message may be in its own host's hands
+	// before the sweep takes it up.
+	patience    = 30 * time.Second
+	stopTimeout = 10 * time.Second
+)
+
+// sweepArgs is the job that ends silent conversations and takes up messages whose
+// host died. It is idempotent, so running twice does no harm.
+type sweepArgs struct{}
+
+func (sweepArgs) Kind() string { return "sweep" }
+
+func (sweepArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByPeriod: sweepEvery}}
+}
+
+type sweepWorker struct {
+	river.WorkerDefaults[sweepArgs]
+	host *Host
+}
+
+func (w *sweepWorker) Timeout(*river.Job[sweepArgs]) time.Duration { return time.Minute }
+
+func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepArgs]) error {
+	return w.host.sweep(ctx)
+}
+
+// Sweep does the periodic work now: what the jobs do every ten seconds.
+func (h *Host) sweep(ctx context.Context) error {
+	if _, err := h.Intake.Sweep(ctx, patience, processMost); err != nil {
+		return err
+	}
+	_, err := h.Sweeper.Sweep(ctx, sweepMost)
+	return err
+}
+
+// startJobs runs this host's share of the job queue.
+func (h *Host) startJobs(ctx context.Context, engine *crmsync.Engine) error {
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &crmsync.WakeWorker{Engine: engine})
+	river.AddWorker(workers, &sweepWorker{host: h})
+	client, err := river.NewClient(riverpgxv5.New(h.DB.Pool()), &river.Config{
+		Schema: db.JobSchema, Logger: h.log.With("part", "jobs"), Workers: workers,
+		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 20}},
+		// Wake-ups are many and worth nothing once done.
+		CompletedJobRetentionPeriod: 10 * time.Minute,
+		JobTimeout:                  5 * time.Minute, RescueStuckJobsAfter: 10 * time.Minute,
+		ReindexerIndexNames: []string{}, // the application role owns no index
+		PeriodicJobs: []*river.PeriodicJob{
+			river.NewPeriodicJob(river.PeriodicInterval(sweepEvery), func() (river.JobArgs, *river.InsertOpts) {
+				return sweepArgs{}, nil
+			}, &river.PeriodicJobOpts{RunOnStart: true}),
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("make the job workers: %w", err)
+	}
+	if err := client.Start(ctx); err != nil {
+		return fmt.Errorf("start the job workers: %w", err)
+	}
+	h.onStop(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		if err := client.StopAndCancel(ctx); err != nil {
+			h.log.Error("stop the job workers", "error", err)
+		}
+	})
+	return nil
+}
