@@ -63,7 +63,7 @@ func (s *Service) List(ctx context.Context, a actor.Actor, q Query) (List, error
 	var list List
 	err := s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) error {
 		list = List{}
-		err := tx.QueryRow(ctx, fmt.Sprintf(`SELECT count(*) FROM (SELECT 1 FROM client c%s LIMIT %d) AS some`, where, exactCount+1), args...).Scan(&list.Total)
+		err := tx.QueryRow(ctx, fmt.Sprintf(`SELECT count(*) FROM (SELECT 1 FROM client c%s LIMIT %d) AS counted`, where, exactCount+1), args...).Scan(&list.Total)
 		if err != nil {
 			return fmt.Errorf("count clients: %w", err)
 		}
