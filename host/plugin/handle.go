@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/clientele-crm/clientele/core/actor"
 	"github.com/clientele-crm/clientele/sdk"
 )
 
@@ -43,13 +44,16 @@ func (u *Unavailable) Unwrap() error {
 
 // handle is the adapter as the rest of the host sees it. Each call goes to the
 // process that serves at that moment.
-type handle struct{ slot *slot }
+type handle struct {
+	slot   *slot
+	tenant actor.TenantID // zero: the version for everybody
+}
 
 var _ sdk.Adapter = handle{}
 
 // Describe answers what the serving process said when it started.
 func (h handle) Describe(context.Context) (sdk.Description, error) {
-	p, err := h.slot.acquire()
+	p, err := h.slot.acquire(h.tenant)
 	if err != nil {
 		return sdk.Description{}, err
 	}
@@ -108,7 +112,7 @@ func call[Req, Reply any](ctx context.Context, h handle, timeout time.Duration, 
 ) (Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	p, err := h.slot.acquire()
+	p, err := h.slot.acquire(h.tenant)
 	if err != nil {
 		var none Reply
 		return none, err

@@ -3,6 +3,7 @@ package plugin_test
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -18,8 +19,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
+	"github.com/clientele-crm/clientele/core/actor"
 	"github.com/clientele-crm/clientele/host/plugin"
 	"github.com/clientele-crm/clientele/sdk"
 )
@@ -636,29 +639,101 @@ func TestVerifyMayRefuseAVersion(t *testing.T) {
 	}
 }
 
-func TestRollbackAndQuarantineReturnToTheVersionBefore(t *testing.T) {
+// choose is an operator's decision about the adapter "one".
+func (r room) choose(t *testing.T, d plugin.Desired) (changes []plugin.Change, steps []plugin.Step) {
+	t.Helper()
+	changes = r.Desire(t.Context(), map[string]plugin.Desired{"one": d}, func(_ string, s plugin.Step) { steps = append(steps, s) })
+	return changes, steps
+}
+
+func TestOperatorsChooseAVersionOverTheDeclaredOne(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
 	r.start(t, behaviour{Name: "one", Version: "1"})
-	if err := r.Rollback(t.Context(), "one", nil); err == nil {
-		t.Error("rolled back to nothing")
-	}
 	second := []plugin.Declaration{{Name: "one", Path: program(t, r.dir, behaviour{Name: "one", Version: "2"})}}
 	if _, err := r.Reload(t.Context(), second); err != nil {
 		t.Fatal(err)
 	}
-	var steps []plugin.Step
-	if err := r.Rollback(t.Context(), "one", func(s plugin.Step) { steps = append(steps, s) }); err != nil {
+	s := r.status(t, "one")
+	if s.Version != "2" || s.BeforeSHA256 == "" || s.DeclaredSHA256 != s.SHA256 {
+		t.Fatalf("after the reload: %+v", s)
+	}
+	changes, steps := r.choose(t, plugin.Desired{SHA256: s.BeforeSHA256})
+	if len(changes) != 1 || changes[0].Err != nil || fmt.Sprint(steps) != "[start verify flip drain done]" {
+		t.Errorf("changes %+v, steps %v", changes, steps)
+	}
+	// The choice holds through a reload, and shows as drift.
+	if changes, err := r.Reload(t.Context(), second); err != nil || changes[0].What != "kept" || changes[0].Err != nil {
+		t.Errorf("reload: %+v, %v", changes, err)
+	}
+	if s := r.status(t, "one"); s.Version != "1" || s.ChosenSHA256 != s.SHA256 || s.DeclaredSHA256 == s.SHA256 {
+		t.Errorf("after the choice: %+v", s)
+	}
+	r.choose(t, plugin.Desired{})
+	if s := r.status(t, "one"); s.Version != "2" || s.ChosenSHA256 != "" {
+		t.Errorf("after taking the choice back: %+v", s)
+	}
+	changes, _ = r.choose(t, plugin.Desired{SHA256: strings.Repeat("0", 64)})
+	if len(changes) != 1 || changes[0].Err == nil || r.status(t, "one").Version != "2" {
+		t.Errorf("a version that nobody has: %+v", changes)
+	}
+}
+
+func TestTenantsArePinnedToAVersion(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.start(t, behaviour{Name: "one", Version: "1"})
+	first := r.status(t, "one")
+	second := []plugin.Declaration{{Name: "one", Path: program(t, r.dir, behaviour{Name: "one", Version: "2"})}}
+	if _, err := r.Reload(t.Context(), second); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.status(t, "one").Version; got != "1" {
-		t.Errorf("version %s serves after the rollback, want 1", got)
+	pinned := actor.TenantID{UUID: uuid.Must(uuid.NewV7())}
+	changes, _ := r.choose(t, plugin.Desired{Pins: map[actor.TenantID]string{pinned: first.SHA256}})
+	if len(changes) != 1 || changes[0].Err != nil {
+		t.Fatalf("pin: %+v", changes)
 	}
-	if fmt.Sprint(steps) != "[start verify flip drain done]" {
-		t.Errorf("steps %v", steps)
+	version := func(tenant actor.TenantID) string {
+		t.Helper()
+		a, err := r.AdapterFor("one", tenant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply, err := check(t.Context(), a, "nothing")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reply.APIVersion
 	}
+	other := actor.TenantID{UUID: uuid.Must(uuid.NewV7())}
+	// The pin holds through a reload that changes what everybody gets.
+	third := []plugin.Declaration{{Name: "one", Path: program(t, r.dir, behaviour{Name: "one", Version: "3"})}}
+	for _, step := range []struct {
+		reload []plugin.Declaration
+		want   string
+	}{{second, "2"}, {third, "3"}} {
+		if _, err := r.Reload(t.Context(), step.reload); err != nil {
+			t.Fatal(err)
+		}
+		if version(pinned) != "1" || version(other) != step.want {
+			t.Errorf("pinned tenant gets %s, others %s; want 1 and %s", version(pinned), version(other), step.want)
+		}
+	}
+	all := r.Status()
+	if len(all) != 2 || fmt.Sprint(all[1].Pinned) != fmt.Sprint([]actor.TenantID{pinned}) || all[1].Version != "1" {
+		t.Errorf("status %+v", all)
+	}
+	r.choose(t, plugin.Desired{})
+	if version(pinned) != "3" || alive(all[1].PID) {
+		t.Errorf("without the pin the tenant gets %s and the old process is alive: %v", version(pinned), alive(all[1].PID))
+	}
+}
 
-	crashing := []plugin.Declaration{{Name: "one", Path: program(t, r.dir, behaviour{Name: "one", Version: "3", Start: "crash"})}}
+func TestQuarantineReturnsToTheVersionBefore(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	a := r.start(t, behaviour{Name: "one", Version: "1"})
+	crashing := []plugin.Declaration{{Name: "one", Path: program(t, r.dir, behaviour{Name: "one", Version: "2", Start: "crash"})}}
 	changes, err := r.Reload(t.Context(), crashing)
 	if err != nil || changes[0].Err != nil {
 		t.Fatalf("reload: %+v, %v", changes, err)
@@ -670,6 +745,50 @@ func TestRollbackAndQuarantineReturnToTheVersionBefore(t *testing.T) {
 	changes, err = r.Reload(t.Context(), crashing)
 	if err != nil || changes[0].Err == nil || !strings.Contains(changes[0].Err.Error(), "quarantine") {
 		t.Errorf("reload of the quarantined program: %+v, %v", changes, err)
+	}
+	if _, err := write(t.Context(), a, "nothing"); err != nil {
+		t.Error(err)
+	}
+	// A repaired program at the same path is taken.
+	fixed := []plugin.Declaration{{Name: "one", Path: program(t, r.dir, behaviour{Name: "one", Version: "3"})}}
+	if changes, err := r.Reload(t.Context(), fixed); err != nil || changes[0].Err != nil || r.status(t, "one").Version != "3" {
+		t.Errorf("reload of another program: %+v, %v", changes, err)
+	}
+}
+
+func TestProgramOfAnotherHostIsFetchedAndVerified(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	elsewhere, err := os.ReadFile(program(t, dir, behaviour{Name: "one", Version: "2"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := fmt.Sprintf("%x", sha256.Sum256(elsewhere))
+	var rotten atomic.Bool
+	r := room{dir: dir, Registry: plugin.NewRegistry(plugin.Options{
+		StoreDir: filepath.Join(dir, "store"), RunDir: filepath.Join(dir, "run"),
+		Fetch: func(_ context.Context, sha256 string, to io.Writer) error {
+			if sha256 != sum {
+				return errors.New("not here")
+			}
+			content := elsewhere
+			if rotten.Load() {
+				content = elsewhere[:1000]
+			}
+			_, err := to.Write(content)
+			return err
+		}})}
+	defer r.Stop()
+	r.start(t, behaviour{Name: "one", Version: "1"})
+	rotten.Store(true)
+	changes, _ := r.choose(t, plugin.Desired{SHA256: sum})
+	if len(changes) != 1 || changes[0].Err == nil || !strings.Contains(changes[0].Err.Error(), "expected is "+sum) {
+		t.Errorf("a program that arrived broken: %+v", changes)
+	}
+	rotten.Store(false)
+	changes, _ = r.choose(t, plugin.Desired{SHA256: sum})
+	if len(changes) != 1 || changes[0].Err != nil || r.status(t, "one").Version != "2" {
+		t.Errorf("a program that arrived: %+v", changes)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/clientele-crm/clientele/core/actor"
 	"github.com/clientele-crm/clientele/sdk"
 )
 
@@ -52,15 +54,28 @@ type Options struct {
 	// settings and mappings in use still fit, and whether real connections answer.
 	// before is nil when no version ran.
 	Verify func(ctx context.Context, before *sdk.Description, after sdk.Description, candidate sdk.Adapter) error
+	// Fetch, when set, writes the program with that digest, for versions that this
+	// host has never had.
+	Fetch func(ctx context.Context, sha256 string, to io.Writer) error
+}
+
+// Desired is what operators decided about one adapter, over its declaration.
+type Desired struct {
+	// SHA256 of the program for everybody; empty: what is declared.
+	SHA256 string
+	// Pins name the program for single tenants.
+	Pins map[actor.TenantID]string
 }
 
 // Registry runs the declared adapters. It is safe for concurrent use.
 type Registry struct {
 	options Options
 
-	changing sync.Mutex // one Start, Reload or Stop at a time
-	mu       sync.Mutex
-	slots    map[string]*slot
+	changing sync.Mutex // one Start, Reload, Desire or Stop at a time
+	desired  map[string]Desired
+
+	mu    sync.Mutex
+	slots map[string]*slot
 }
 
 // NewRegistry makes an empty registry; nothing runs yet.
@@ -126,7 +141,7 @@ func (r *Registry) Reload(ctx context.Context, declarations []Declaration) ([]Ch
 
 func (r *Registry) follow(ctx context.Context, running *slot, d Declaration) Change {
 	if running == nil {
-		s := newSlot(ctx, d, r.options)
+		s := newSlot(ctx, d, r.desired[d.Name], r.options)
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.slots[d.Name] = s
@@ -135,32 +150,56 @@ func (r *Registry) follow(ctx context.Context, running *slot, d Declaration) Cha
 	changed, err := running.redeclare(ctx, d, func(step Step) {
 		r.options.Logger.Info("adapter swap", "adapter", d.Name, "step", step)
 	})
-	switch {
-	case err != nil:
-		return Change{Name: d.Name, What: "kept", Err: err}
-	case changed:
-		return Change{Name: d.Name, What: "swapped"}
-	default:
-		return Change{Name: d.Name, What: "kept"}
-	}
+	return Change{Name: d.Name, What: swappedOr(changed), Err: err}
 }
 
-// Rollback puts the version that served before the last swap back into service.
-// step, when not nil, hears of each step.
-func (r *Registry) Rollback(ctx context.Context, name string, step func(Step)) error {
-	s, err := r.slot(name)
-	if err != nil {
-		return err
+func swappedOr(changed bool) string {
+	if changed {
+		return "swapped"
 	}
-	if step == nil {
-		step = func(Step) {}
-	}
-	return s.rollback(ctx, step)
+	return "kept"
 }
+
+// Desire follows what operators decided: the whole of it, by adapter name. Before
+// Start it is remembered for it. step, when not nil, hears of each step of each
+// swap. Only adapters that changed or could not are in the answer.
+func (r *Registry) Desire(ctx context.Context, desired map[string]Desired, step func(name string, s Step)) []Change {
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	before := r.desired
+	r.desired = desired
+	if step == nil {
+		step = func(string, Step) {}
+	}
+	var mu sync.Mutex
+	var changes []Change
+	var wg sync.WaitGroup
+	for name, s := range r.snapshot() {
+		if equal(before[name], desired[name]) && s.settled() {
+			continue
+		}
+		wg.Go(func() {
+			changed, err := s.desire(ctx, desired[name], func(at Step) { step(name, at) })
+			if changed || err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				changes = append(changes, Change{Name: name, What: swappedOr(changed), Err: err})
+			}
+		})
+	}
+	wg.Wait()
+	return changes
+}
+
+func equal(a, b Desired) bool { return a.SHA256 == b.SHA256 && maps.Equal(a.Pins, b.Pins) }
 
 // Stop ends every adapter and returns when no process is left. The registry can
 // be started again.
 func (r *Registry) Stop() {
+	// A change under way may be waiting for calls in flight; it ends in time too.
+	for _, s := range r.snapshot() {
+		defer time.AfterFunc(stopPatience, s.end).Stop()
+	}
 	r.changing.Lock()
 	defer r.changing.Unlock()
 	var wg sync.WaitGroup
@@ -181,17 +220,33 @@ func (r *Registry) Adapter(name string) (sdk.Adapter, error) {
 	return handle{slot: s}, nil
 }
 
-// Status is one adapter as operators see it.
+// AdapterFor is Adapter for one tenant, who may be pinned to another version.
+func (r *Registry) AdapterFor(name string, tenant actor.TenantID) (sdk.Adapter, error) {
+	s, err := r.slot(name)
+	if err != nil {
+		return nil, err
+	}
+	return handle{slot: s, tenant: tenant}, nil
+}
+
+// Status is one version of an adapter that serves, as operators see it.
 type Status struct {
 	Name, Path string
+	// Pinned are the tenants that this version serves; none: everybody else.
+	Pinned []actor.TenantID
 	// Version is what the serving process says it is; empty while none serves.
 	Version string
-	// SHA256 of the program in service, DesiredSHA256 as the declaration pins it.
-	SHA256, DesiredSHA256 string
-	State                 State
-	Since                 time.Time
-	PID                   int
-	InFlight              int
+	// SHA256 of the program in service.
+	SHA256 string
+	// DeclaredSHA256 is what was at Path at the last load, ChosenSHA256 what
+	// operators want instead (drift, when they differ), BeforeSHA256 what served
+	// everybody until the last swap.
+	DeclaredSHA256, ChosenSHA256, BeforeSHA256 string
+
+	State    State
+	Since    time.Time
+	PID      int
+	InFlight int
 	// Restarts counts processes that replaced one that ended by itself.
 	Restarts int
 	// Cause of the last failure, and when the next try is.
@@ -201,12 +256,13 @@ type Status struct {
 	Quarantined map[string]string
 }
 
-// Status lists the declared adapters by name.
+// Status lists the declared adapters by name, each with the version for everybody
+// first.
 func (r *Registry) Status() []Status {
 	slots := r.snapshot()
 	all := make([]Status, 0, len(slots))
 	for _, name := range slices.Sorted(maps.Keys(slots)) {
-		all = append(all, slots[name].status())
+		all = append(all, slots[name].status()...)
 	}
 	return all
 }

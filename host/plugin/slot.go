@@ -1,13 +1,17 @@
 package plugin
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/clientele-crm/clientele/core/actor"
 	"github.com/clientele-crm/clientele/sdk"
 )
 
@@ -15,13 +19,14 @@ import (
 // the longest a call may take.
 const drainTimeout = writeTimeout + 5*time.Second
 
-// slot is one declared adapter: the version that serves it and the one before.
+// slot is one declared adapter and the versions of it that serve: one for
+// everybody, and others for the tenants that are pinned to them.
 type slot struct {
 	name    string
 	options Options
 	store   store
 
-	serving atomic.Pointer[worker]
+	serving atomic.Pointer[routes]
 	life    context.Context // ends when the slot's patience at its stop does
 	end     context.CancelFunc
 
@@ -30,38 +35,66 @@ type slot struct {
 
 	mu          sync.Mutex
 	declaration Declaration
-	before      *artifact         // served until the last swap
+	declared    artifact          // what is at the declaration's path; zero while it can't be taken
+	desired     Desired           // what operators decided over the declaration
+	before      artifact          // served everybody until the last swap
 	quarantined map[string]string // cause by sha256
 }
 
-// newSlot launches the declared program and keeps trying in the background when
-// that fails.
-func newSlot(ctx context.Context, d Declaration, o Options) *slot {
+// routes say which version serves whom.
+type routes struct {
+	main   *worker
+	pinned map[actor.TenantID]*worker
+}
+
+func (r *routes) to(tenant actor.TenantID) *worker {
+	if w := r.pinned[tenant]; w != nil {
+		return w
+	}
+	return r.main
+}
+
+func (r *routes) workers() map[*worker][]actor.TenantID {
+	all := map[*worker][]actor.TenantID{r.main: nil}
+	for tenant, w := range r.pinned {
+		all[w] = append(all[w], tenant)
+	}
+	return all
+}
+
+// newSlot launches the adapter and keeps trying in the background when that fails.
+func newSlot(ctx context.Context, d Declaration, desired Desired, o Options) *slot {
 	s := &slot{name: d.Name, options: o, store: store{dir: o.StoreDir}, declaration: d, quarantined: map[string]string{}}
 	s.life, s.end = context.WithCancel(context.Background())
-	w := s.newWorker(func() (artifact, error) { return s.store.stage(d) })
-	s.serving.Store(w)
+	s.desired = Desired{SHA256: desired.SHA256}
+	w := s.newWorker(s.wantedMain)
+	s.serving.Store(&routes{main: w})
 	if err := w.start(ctx); err != nil {
 		o.Logger.Error("an adapter did not start; it is tried again", "adapter", d.Name, "cause", err)
 	}
 	go w.run()
+	if len(desired.Pins) > 0 {
+		if _, err := s.desire(ctx, desired, func(Step) {}); err != nil {
+			o.Logger.Error("an adapter's pinned version did not start", "adapter", d.Name, "cause", err)
+		}
+	}
 	return s
 }
 
 // newWorker makes a worker whose crash loop brings the version before back.
-func (s *slot) newWorker(stage func() (artifact, error)) *worker {
+func (s *slot) newWorker(stage func(context.Context) (artifact, error)) *worker {
 	var w *worker
 	w = newWorker(s.name, s.options, stage, func(cause string) { s.fallBack(w, cause) })
 	return w
 }
 
-// acquire counts a call in on the serving process. A worker that a swap retired
-// meanwhile has a successor.
-func (s *slot) acquire() (*process, error) {
+// acquire counts a call in on the process that serves the tenant. A worker that a
+// swap retired meanwhile has a successor.
+func (s *slot) acquire(tenant actor.TenantID) (*process, error) {
 	for {
-		w := s.serving.Load()
-		p, err := w.acquire()
-		if err == nil || s.serving.Load() == w {
+		r := s.serving.Load()
+		p, err := r.to(tenant).acquire()
+		if err == nil || s.serving.Load() == r {
 			return p, err
 		}
 	}
@@ -72,7 +105,7 @@ type Step string
 
 // The steps of a swap, in their order.
 const (
-	StepStage  Step = "stage"  // take the program into the store and verify it
+	StepStage  Step = "stage"  // have the program in the store, verified
 	StepStart  Step = "start"  // start it, shake hands, Describe
 	StepVerify Step = "verify" // ask whether settings, mappings and connections still fit
 	StepFlip   Step = "flip"   // new calls go to the new version
@@ -80,87 +113,152 @@ const (
 	StepDone   Step = "done"   // the old one has ended
 )
 
-// redeclare follows the configuration: a program with other content is swapped in.
-// It tells whether anything changed.
+// redeclare follows the configuration: a program with other content is swapped in,
+// unless operators decided otherwise. It tells whether anything changed.
 func (s *slot) redeclare(ctx context.Context, d Declaration, step func(Step)) (changed bool, err error) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	step(StepStage)
 	next, err := s.store.stage(d)
 	if err != nil {
-		return false, fmt.Errorf("adapter %s: the version before keeps serving: %w", s.name, err)
+		return false, s.kept(err)
 	}
-	if cause := s.quarantineOf(next); cause != "" {
-		return false, fmt.Errorf("adapter %s: the program at %s is in quarantine (%s): put another one there", s.name, d.Path, cause)
-	}
-	s.declare(d)
-	if serving := s.serving.Load().program(); serving.sha256 == next.sha256 && serving.version == next.version {
-		return false, nil
-	}
-	if err := s.swap(ctx, next, step); err != nil {
-		return false, err
-	}
-	return true, nil
+	s.mu.Lock()
+	s.declaration, s.declared = d, next
+	s.mu.Unlock()
+	return s.converge(ctx, step)
 }
 
-// rollback puts the version before into service again.
-func (s *slot) rollback(ctx context.Context, step func(Step)) error {
+// desire follows the operators' decisions. It tells whether anything changed.
+func (s *slot) desire(ctx context.Context, desired Desired, step func(Step)) (changed bool, err error) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	before, ok := s.versionBefore()
-	if !ok {
-		return fmt.Errorf("adapter %s: there is no version to go back to", s.name)
-	}
-	return s.swap(ctx, before, step)
+	s.mu.Lock()
+	s.desired = desired
+	s.mu.Unlock()
+	return s.converge(ctx, step)
 }
 
-// fallBack replaces a crash-looping version by the one before, where there is one.
+// fallBack replaces a crash-looping version: everybody's by the one before, where
+// there is one, a pinned one by everybody's.
 func (s *slot) fallBack(w *worker, cause string) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	bad := w.program()
-	if s.stopped || s.serving.Load() != w || bad.sha256 == "" {
+	if _, serves := s.serving.Load().workers()[w]; s.stopped || !serves || bad.sha256 == "" {
 		return
 	}
-	s.condemn(bad, cause)
+	s.mu.Lock()
+	s.quarantined[bad.sha256] = cause
+	s.mu.Unlock()
 	log := s.options.Logger.With("adapter", s.name, "sha256", bad.sha256, "cause", cause)
-	before, ok := s.versionBefore()
-	if !ok {
-		log.Error("an adapter keeps crashing and there is no version to go back to")
-		return
-	}
 	ctx, cancel := context.WithTimeout(s.life, startTimeout+describeTimeout)
 	defer cancel()
-	log.Error("an adapter keeps crashing; the version before is put back", "back_to", before.sha256)
-	if err := s.swap(ctx, before, func(Step) {}); err != nil {
-		log.Error("the version before could not be put back", "failure", err)
+	switch changed, err := s.converge(ctx, func(Step) {}); {
+	case changed:
+		log.Error("an adapter's version keeps crashing; another one is put in its place")
+	default:
+		log.Error("an adapter's version keeps crashing and nothing can take its place", "failure", err)
 	}
 }
 
-// swap puts another version into service; changing is held. Until the flip the old
-// one never notices; an error means that it still serves.
-func (s *slot) swap(ctx context.Context, next artifact, step func(Step)) error {
+// converge makes what is wanted serve; changing is held. A version that can't is
+// reported, and whom it was for keep the version they have.
+func (s *slot) converge(ctx context.Context, step func(Step)) (changed bool, err error) {
 	old := s.serving.Load()
-	w := s.newWorker(func() (artifact, error) { return next, nil })
-	step(StepStart)
-	if err := w.start(ctx); err != nil {
-		return fmt.Errorf("adapter %s: the version before keeps serving, the new one does not start: %w", s.name, err)
+	c := change{slot: s, ctx: ctx, step: step, old: old, by: map[artifact]*worker{}}
+	for w := range old.workers() {
+		if a := w.program(); a != (artifact{}) {
+			c.by[a] = w
+		}
 	}
-	step(StepVerify)
-	if err := s.verify(ctx, old, w); err != nil {
+	next := &routes{main: old.main, pinned: map[actor.TenantID]*worker{}}
+	main, err := s.wantedMain(ctx)
+	errs := []error{err}
+	if main != (artifact{}) {
+		next.main, err = c.worker(main, old.main)
+		errs = append(errs, err)
+	}
+	for tenant, sum := range s.pins() {
+		a, err := s.obtain(ctx, sum)
+		w := old.pinned[tenant]
+		if err == nil {
+			w, err = c.worker(a, w)
+		}
+		if w != nil && w != next.main {
+			next.pinned[tenant] = w
+		}
+		errs = append(errs, err)
+	}
+	if err = errors.Join(errs...); err != nil {
+		err = s.kept(err)
+	}
+	if next.main == old.main && maps.Equal(next.pinned, old.pinned) {
+		return false, err
+	}
+	s.flip(next, step)
+	return true, err
+}
+
+// change is one converge under way.
+type change struct {
+	slot *slot
+	ctx  context.Context
+	step func(Step)
+	old  *routes
+	by   map[artifact]*worker // every worker there is, the new ones too
+}
+
+// worker returns the one that runs a, starting and verifying it when it is new, or
+// else the one there is now.
+func (c *change) worker(a artifact, now *worker) (*worker, error) {
+	if w := c.by[a]; w != nil {
+		return w, nil
+	}
+	c.step(StepStart)
+	w := c.slot.newWorker(func(context.Context) (artifact, error) { return a, nil })
+	if err := w.start(c.ctx); err != nil {
+		return now, fmt.Errorf("the new one does not start: %w", err)
+	}
+	c.step(StepVerify)
+	if err := c.slot.verify(c.ctx, c.old.main, w); err != nil {
 		w.process().kill()
-		return fmt.Errorf("adapter %s: the version before keeps serving, the new one does not fit: %w", s.name, err)
+		return now, fmt.Errorf("the new one does not fit: %w", err)
 	}
-	step(StepFlip)
-	s.serving.Store(w)
 	go w.run()
-	s.remember(old)
+	c.by[a] = w
+	return w, nil
+}
+
+// flip sends new calls the new way and ends what serves nobody any more.
+func (s *slot) flip(next *routes, step func(Step)) {
+	old := s.serving.Load()
+	step(StepFlip)
+	s.serving.Store(next)
+	if next.main != old.main && old.main.hasServed() {
+		s.remember(old.main.program())
+	}
 	step(StepDrain)
 	drain, cancel := context.WithTimeout(s.life, drainTimeout)
 	defer cancel()
-	old.stop(drain)
+	stay := next.workers()
+	var wg sync.WaitGroup
+	for w := range old.workers() {
+		if _, stays := stay[w]; !stays {
+			wg.Go(func() { w.stop(drain) })
+		}
+	}
+	wg.Wait()
 	step(StepDone)
-	return nil
+}
+
+// remember keeps what served until now as the version to go back to.
+func (s *slot) remember(past artifact) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.quarantined[past.sha256] == "" {
+		s.before = past
+	}
 }
 
 func (s *slot) verify(ctx context.Context, old, next *worker) error {
@@ -175,59 +273,130 @@ func (s *slot) verify(ctx context.Context, old, next *worker) error {
 	return s.options.Verify(ctx, before, p.description, p.adapter)
 }
 
-// stop ends the serving process, after its calls in flight or the patience.
+// wantedMain is the version that everybody is to get: what operators chose, else
+// what is declared. In place of a quarantined one it is the one before, with the
+// reason as error; without any it is zero.
+func (s *slot) wantedMain(ctx context.Context) (artifact, error) {
+	wanted, err := s.chosenOrDeclared(ctx)
+	if err != nil {
+		return artifact{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cause, condemned := s.quarantined[wanted.sha256]
+	if !condemned {
+		return wanted, nil
+	}
+	err = fmt.Errorf("the program %s is in quarantine: %s", wanted.sha256, cause)
+	return s.before, err
+}
+
+func (s *slot) chosenOrDeclared(ctx context.Context) (artifact, error) {
+	s.mu.Lock()
+	chosen, declared, declaration := s.desired.SHA256, s.declared, s.declaration
+	s.mu.Unlock()
+	if chosen != "" {
+		return s.obtain(ctx, chosen)
+	}
+	if declared != (artifact{}) {
+		return declared, nil
+	}
+	declared, err := s.store.stage(declaration)
+	if err != nil {
+		return artifact{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.declared = declared
+	return declared, nil
+}
+
+// obtain has a version in the store, fetching it from the catalog when it is not.
+func (s *slot) obtain(ctx context.Context, sum string) (artifact, error) {
+	a := artifact{name: s.name, sha256: sum, path: s.store.path(sum)}
+	s.mu.Lock()
+	if s.declared.sha256 == sum {
+		a = s.declared
+	}
+	s.mu.Unlock()
+	if s.store.has(sum) {
+		return a, nil
+	}
+	if s.options.Fetch == nil {
+		return artifact{}, fmt.Errorf("the program %s is not in the store", sum)
+	}
+	return a, s.store.fetch(ctx, sum, s.options.Fetch)
+}
+
+// pins leaves out what is in quarantine: those tenants get what everybody gets.
+func (s *slot) pins() map[actor.TenantID]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pins := map[actor.TenantID]string{}
+	for tenant, sum := range s.desired.Pins {
+		if s.quarantined[sum] == "" {
+			pins[tenant] = sum
+		}
+	}
+	return pins
+}
+
+func (s *slot) kept(err error) error {
+	return fmt.Errorf("adapter %s: the version before keeps serving: %w", s.name, err)
+}
+
+// settled tells whether what operators chose serves; a choice that failed is tried
+// again at the next Desire.
+func (s *slot) settled() bool {
+	r, pins := s.serving.Load(), s.pins()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.desired.SHA256; c != "" && s.quarantined[c] == "" && r.main.program().sha256 != c {
+		return false
+	}
+	for tenant, sum := range pins {
+		if r.to(tenant).program().sha256 != sum {
+			return false
+		}
+	}
+	return true
+}
+
+// stop ends every process, after its calls in flight or the patience.
 func (s *slot) stop(patience time.Duration) {
 	// A swap that is draining ends with our patience too.
 	defer time.AfterFunc(patience, s.end).Stop()
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	s.stopped = true
-	s.serving.Load().stop(s.life)
+	var wg sync.WaitGroup
+	for w := range s.serving.Load().workers() {
+		wg.Go(func() { w.stop(s.life) })
+	}
+	wg.Wait()
 	s.end()
 }
 
-func (s *slot) declare(d Declaration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.declaration = d
-}
-
-// remember keeps what served until now as the version to go back to.
-func (s *slot) remember(old *worker) {
-	past := old.program()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if old.hasServed() && s.quarantined[past.sha256] == "" {
-		s.before = &past
+// status lists the version for everybody first, then those for pinned tenants.
+func (s *slot) status() []Status {
+	r := s.serving.Load()
+	all := []Status{s.complete(r.main.status())}
+	for w, tenants := range r.workers() {
+		if w != r.main {
+			st := s.complete(w.status())
+			st.Pinned = tenants
+			all = append(all, st)
+		}
 	}
+	slices.SortFunc(all[1:], func(a, b Status) int { return cmp.Compare(a.SHA256, b.SHA256) })
+	return all
 }
 
-func (s *slot) versionBefore() (artifact, bool) {
+func (s *slot) complete(st Status) Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.before == nil || s.quarantined[s.before.sha256] != "" {
-		return artifact{}, false
-	}
-	return *s.before, true
-}
-
-func (s *slot) condemn(a artifact, cause string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.quarantined[a.sha256] = cause
-}
-
-func (s *slot) quarantineOf(a artifact) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.quarantined[a.sha256]
-}
-
-func (s *slot) status() Status {
-	st := s.serving.Load().status()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st.Path, st.DesiredSHA256 = s.declaration.Path, s.declaration.SHA256
+	st.Path, st.DeclaredSHA256, st.ChosenSHA256 = s.declaration.Path, s.declared.sha256, s.desired.SHA256
+	st.BeforeSHA256 = s.before.sha256
 	st.Quarantined = maps.Clone(s.quarantined)
 	return st
 }

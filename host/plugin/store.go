@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -40,7 +41,7 @@ func (s store) stage(d Declaration) (artifact, error) {
 	return artifact{name: d.Name, version: d.Version, sha256: sum, path: s.path(sum)}, nil
 }
 
-// take copies the file into the store, once per content, and returns its digest.
+// take copies the file into the store and returns its digest.
 func (s store) take(path string) (sum string, err error) {
 	defer func() {
 		if err != nil {
@@ -65,6 +66,24 @@ func (s store) take(path string) (sum string, err error) {
 	if info.Size() > largestProgram {
 		return "", fmt.Errorf("it has %d bytes, an adapter has at most %d", info.Size(), largestProgram)
 	}
+	return s.put("", func(to io.Writer) error {
+		_, err := io.Copy(to, io.LimitReader(from, largestProgram))
+		return err
+	})
+}
+
+// fetch has the program written into the store by from, and refuses any other.
+func (s store) fetch(ctx context.Context, sum string, from func(context.Context, string, io.Writer) error) error {
+	_, err := s.put(sum, func(to io.Writer) error { return from(ctx, sum, to) })
+	if err != nil {
+		return fmt.Errorf("fetch the adapter program %s: %w", sum, err)
+	}
+	return nil
+}
+
+// put stores what write writes under its digest, which must be the expected one
+// unless that is empty. An older copy is replaced: it may have rotted.
+func (s store) put(expected string, write func(io.Writer) error) (sum string, err error) {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return "", err
 	}
@@ -72,17 +91,25 @@ func (s store) take(path string) (sum string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.Remove(to.Name())
+	defer os.Remove(to.Name()) // no longer there after the rename
 	defer to.Close()
 	h := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(to, h), io.LimitReader(from, largestProgram)); err != nil {
+	if err := write(io.MultiWriter(to, h)); err != nil {
 		return "", err
+	}
+	sum = hex.EncodeToString(h.Sum(nil))
+	if expected != "" && sum != expected {
+		return "", &ChecksumError{Path: s.path(expected), Expected: expected, Actual: sum}
 	}
 	if err := errors.Join(to.Chmod(programMode(to)), to.Sync(), to.Close()); err != nil {
 		return "", err
 	}
-	sum = hex.EncodeToString(h.Sum(nil))
 	return sum, os.Rename(to.Name(), s.path(sum))
+}
+
+func (s store) has(sum string) bool {
+	_, err := os.Stat(s.path(sum))
+	return err == nil
 }
 
 // programMode lets others execute and not read: a process that can't read its

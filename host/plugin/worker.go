@@ -34,8 +34,8 @@ const (
 type worker struct {
 	name       string
 	options    Options
-	stage      func() (artifact, error) // asked until it answers; the answer stays
-	quarantine func(cause string)       // called once, when the crash loop is noticed
+	stage      func(context.Context) (artifact, error) // asked until it answers; the answer stays
+	quarantine func(cause string)                      // called once, when the crash loop is noticed
 
 	stopOnce sync.Once
 	stopping chan struct{}
@@ -54,14 +54,14 @@ type worker struct {
 	since    time.Time // of state
 }
 
-func newWorker(name string, o Options, stage func() (artifact, error), quarantine func(cause string)) *worker {
+func newWorker(name string, o Options, stage func(context.Context) (artifact, error), quarantine func(cause string)) *worker {
 	return &worker{name: name, options: o, stage: stage, quarantine: quarantine,
 		stopping: make(chan struct{}), done: make(chan struct{}), state: Starting, since: time.Now()}
 }
 
 // start makes a process that serves. After a failure run tries again.
 func (w *worker) start(ctx context.Context) error {
-	a, err := w.staged()
+	a, err := w.staged(ctx)
 	if err == nil {
 		var p *process
 		if p, err = launch(ctx, a, w.options); err == nil {
@@ -74,11 +74,11 @@ func (w *worker) start(ctx context.Context) error {
 }
 
 // staged is called by one goroutine at a time.
-func (w *worker) staged() (artifact, error) {
-	if a := w.program(); a.sha256 != "" {
+func (w *worker) staged(ctx context.Context) (artifact, error) {
+	if a := w.program(); a != (artifact{}) {
 		return a, nil
 	}
-	a, err := w.stage()
+	a, err := w.stage(ctx)
 	if err != nil {
 		return artifact{}, err
 	}
