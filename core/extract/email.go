@@ -43,8 +43,14 @@ func emailAround(text string, at int) (start, end int) {
 	for end < len(text) && end-at < maxEmailRun && isDomainByte(text[end]) {
 		end++
 	}
-	for end > at+1 && strings.IndexByte(".-_", text[end-1]) >= 0 {
+	for end > at+1 && text[end-1] == '.' {
 		end--
+	}
+	if text[end-1] == '-' {
+		return -1, 0
+	}
+	if text[start] == '.' && start+1 < at && text[start+1] != '.' {
+		return -1, 0
 	}
 	// Quotes, dots and dashes at the front belong to the sentence.
 	for start < at && strings.IndexByte(".'-_*=`~/|&?!#$%^{}", text[start]) >= 0 {
@@ -64,6 +70,8 @@ func emailAround(text string, at int) (start, end int) {
 	if start > 0 {
 		switch before := text[start-1]; {
 		case before == '@', before == ':' && start >= 2 && text[start-2] == '/', before == '/' && start >= 2 && text[start-2] == '/':
+			return -1, 0
+		case before == ':' && strings.Contains(text[max(0, start-40):start], "//"):
 			return -1, 0
 		case before == ')' || before == ']' || before == '>' || before == '}' || before == '"':
 			return -1, 0
@@ -124,12 +132,13 @@ func knownSuffix(normal string) bool {
 	if fileEndings[tld] {
 		return false
 	}
-	domain := normal[strings.LastIndexByte(normal, '@')+1:]
-	suffix, icann := publicsuffix.PublicSuffix(domain)
-	if icann || strings.IndexByte(suffix, '.') >= 0 {
-		return true
-	}
-	return tld == "example" || isNewTLD(tld)
+	return listedTLD(normal) || tld == "example" || isNewTLD(tld)
+}
+
+// listedTLD says whether the end of an address is on the public suffix list.
+func listedTLD(normal string) bool {
+	suffix, icann := publicsuffix.PublicSuffix(normal[strings.LastIndexByte(normal, '@')+1:])
+	return icann || strings.IndexByte(suffix, '.') >= 0
 }
 
 // isNewTLD lets unknown all-letter endings of three to six letters through:

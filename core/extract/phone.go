@@ -35,20 +35,17 @@ const (
 )
 
 // digitWindows finds stretches of text with at least seven digits close
-// together, each with some text around it, in one pass.
+// together, each with some text around it up to its neighbours' digits, in one
+// pass.
 func digitWindows(text string, limit int) []window {
 	var out []window
-	start, last, digits := -1, -1, 0
-	flush := func() {
-		if start >= 0 && digits >= minPhoneDigits && len(out) < limit {
-			from, to := max(0, start-windowMargin), min(len(text), last+1+windowMargin)
-			if n := len(out); n > 0 && from < out[n-1].end {
-				from = out[n-1].end
-			}
-			if from < start+1 {
-				out = append(out, window{alignRune(text, from), alignRune(text, to)})
-			}
+	start, last, digits, before := -1, -1, 0, 0
+	flush := func(next int) {
+		if start >= 0 && digits >= minPhoneDigits {
+			from, to := max(before, start-windowMargin), min(next, last+1+windowMargin)
+			out = append(out, window{alignRune(text, from), alignRune(text, to)})
 		}
+		before = last + 1
 		start, last, digits = -1, -1, 0
 	}
 	for i := 0; i < len(text) && len(out) < limit; i++ {
@@ -56,7 +53,7 @@ func digitWindows(text string, limit int) []window {
 			continue
 		}
 		if start >= 0 && (i-last > maxDigitGap || i-start > maxWindow) {
-			flush()
+			flush(i)
 		}
 		if start < 0 {
 			start = i
@@ -64,7 +61,9 @@ func digitWindows(text string, limit int) []window {
 		last = i
 		digits++
 	}
-	flush()
+	if len(out) < limit {
+		flush(len(text))
+	}
 	return out
 }
 
@@ -82,7 +81,72 @@ func (r *run) phonesIn(start, end, line int) {
 		e164 := phonenumbers.Format(m.Number(), phonenumbers.E164)
 		r.addPhone(start+m.Start(), start+m.End(), m.RawString(), match.Number{E164: e164, Extension: m.Number().GetExtension()}, "phone.matcher", 0.97, line)
 	}
+	r.gluedPhone(start, end, line)
 }
+
+// gluedPhone reads a number whose digits touch letters on one side or both,
+// which the matcher refuses: "call2127365000now". Codes that mix letters and
+// digits (serials, IBANs, hashes) are left alone.
+func (r *run) gluedPhone(start, end, line int) {
+	text := r.d.text
+	for i := start; i < end; i++ {
+		if !isDigit(text[i]) && text[i] != '+' {
+			continue
+		}
+		j, digits := i, 0
+		for j < end && (isDigit(text[j]) || strings.IndexByte("+-.() /", text[j]) >= 0) {
+			if isDigit(text[j]) {
+				digits++
+			}
+			j++
+		}
+		from, to := i, j
+		for to > from && !isDigit(text[to-1]) {
+			to--
+		}
+		i = j
+		if digits < 9 || digits > 15 {
+			continue
+		}
+		before, after := letterRun(r.d.low, from, -1), letterRun(r.d.low, to, 1)
+		if before == "" && after == "" || looksLikeCode(text, from-len(before), to+len(after), before) {
+			continue
+		}
+		if n, ok := match.Phone(text[from:to], r.d.settings.Region); ok {
+			r.addPhone(from, to, text[from:to], n, "phone.glued", 0.85, line)
+		}
+	}
+}
+
+// letterRun gives the letters that touch position at on one side.
+func letterRun(low string, at, direction int) string {
+	i := at
+	if direction < 0 {
+		for i > 0 && isLetterByte(low[i-1]) {
+			i--
+		}
+		return low[i:at]
+	}
+	for i < len(low) && isLetterByte(low[i]) {
+		i++
+	}
+	return low[at:i]
+}
+
+// looksLikeCode says whether the run of letters and digits text[from:to] goes
+// on beyond itself or carries a short prefix in capitals, as codes do.
+func looksLikeCode(text string, from, to int, before string) bool {
+	if from > 0 && (isDigit(text[from-1]) || strings.IndexByte("_/=#&@", text[from-1]) >= 0) || to < len(text) && (isDigit(text[to]) || strings.IndexByte("_/=@", text[to]) >= 0) {
+		return true
+	}
+	if thingWords[before] {
+		return true
+	}
+	return len(before) > 0 && len(before) < 5 && strings.ToUpper(text[from:from+len(before)]) == text[from:from+len(before)] && !phoneCues[before]
+}
+
+// phoneCues are words that announce a number.
+var phoneCues = setOf("phone tel telephone mobile cell call text fax reach dial handy whatsapp ph number telefon tlf tfno gsm sms line")
 
 func (r *run) addPhone(start, end int, raw string, n match.Number, detector string, confidence float64, line int) {
 	f := Finding{Field: FieldPhone, Value: raw, Normal: n.E164, Extension: n.Extension, Detector: detector, Confidence: confidence, Span: Span{start, end}}
@@ -92,6 +156,8 @@ func (r *run) addPhone(start, end int, raw string, n match.Number, detector stri
 		reason = "the tenant's own number"
 	case r.isIdentifierOfAThing(start):
 		reason = "follows a word for an order, card or account"
+	case r.partOfLongerNumber(start, end):
+		reason = "part of a longer number, as on a card"
 	}
 	f.Whose, f.Stated = r.owner(start, end, FieldPhone)
 	r.add(f, line, reason)
@@ -111,8 +177,7 @@ func (r *run) isIdentifierOfAThing(start int) bool {
 		fields = fields[len(fields)-3:]
 	}
 	for k, w := range fields {
-		switch w {
-		case "phone", "tel", "telephone", "mobile", "cell", "call", "text", "fax", "reach", "dial", "handy", "whatsapp":
+		if phoneCues[w] && w != "number" && w != "line" {
 			return false
 		}
 		if thingWords[w] {
@@ -126,4 +191,50 @@ func (r *run) isIdentifierOfAThing(start int) bool {
 		}
 	}
 	return false
+}
+
+// partOfLongerNumber knows pieces of card numbers: four groups of digits that
+// a blank or a hyphen keeps apart, 13 to 19 digits in all.
+func (r *run) partOfLongerNumber(start, end int) bool {
+	text := r.d.text
+	if text[start] == '+' {
+		return false
+	}
+	from, to := start, end
+	for from > 0 && start-from < 24 && (isDigit(text[from-1]) || (text[from-1] == ' ' || text[from-1] == '-') && from > 1 && isDigit(text[from-2])) {
+		from--
+	}
+	for to < len(text) && to-end < 24 && (isDigit(text[to]) || (text[to] == ' ' || text[to] == '-') && to+1 < len(text) && isDigit(text[to+1])) {
+		to++
+	}
+	if from == start && to == end {
+		return false
+	}
+	digits := onlyDigits(text[from:to])
+	return len(digits) >= 13 && len(digits) <= 19 && luhn(digits)
+}
+
+func onlyDigits(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if isDigit(s[i]) {
+			b.WriteByte(s[i])
+		}
+	}
+	return b.String()
+}
+
+// luhn is the check of card numbers (ISO/IEC 7812-1, annex B).
+func luhn(digits string) bool {
+	sum := 0
+	for i := 0; i < len(digits); i++ {
+		d := int(digits[len(digits)-1-i] - '0')
+		if i%2 == 1 {
+			if d *= 2; d > 9 {
+				d -= 9
+			}
+		}
+		sum += d
+	}
+	return sum%10 == 0
 }

@@ -21,7 +21,9 @@ func RunWith(m Message, s Settings, v Validator) Result {
 		find  func()
 	}{
 		{FieldEmail, r.findEmails},
+		{FieldEmail, r.findWrittenOut},
 		{FieldPhone, r.findPhones},
+		{FieldPhone, r.findSpokenPhones},
 		{FieldName, r.findNames},
 	} {
 		if !s.off(step.field) {

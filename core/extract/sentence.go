@@ -85,6 +85,9 @@ func (d *document) endsSentence(tokens []token, i int) bool {
 		return i+1 >= len(tokens)
 	}
 	before, after := tokens[i-1], tokens[i+1]
+	if before.end < t.start {
+		return false // "gmail . com"
+	}
 	if before.kind == word && (before.end-before.start == 1 || abbreviations[before.low]) && before.end == t.start {
 		return false
 	}
