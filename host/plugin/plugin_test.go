@@ -24,6 +24,7 @@ import (
 
 	"github.com/clientele-crm/clientele/core/actor"
 	"github.com/clientele-crm/clientele/host/plugin"
+	"github.com/clientele-crm/clientele/host/plugin/plugintest"
 	"github.com/clientele-crm/clientele/sdk"
 )
 
@@ -34,9 +35,7 @@ const hostEnv = "CLIENTELE_PLUGIN_TEST_HOST"
 const plantedSecret = "planted-secret-5up3r"
 
 func TestMain(m *testing.M) {
-	if strings.HasPrefix(os.Args[0], "clientele-adapter-") {
-		playAdapter()
-	}
+	plugintest.Main()
 	if where := os.Getenv(hostEnv); where != "" {
 		playHost(where)
 		return
@@ -86,9 +85,9 @@ func newRoom(t *testing.T) room {
 }
 
 // start declares one adapter and waits until it serves.
-func (r room) start(t *testing.T, b behaviour) sdk.Adapter {
+func (r room) start(t *testing.T, b plugintest.Behaviour) sdk.Adapter {
 	t.Helper()
-	if err := r.Start(t.Context(), []plugin.Declaration{{Name: b.Name, Path: program(t, r.dir, b)}}); err != nil {
+	if err := r.Start(t.Context(), []plugin.Declaration{{Name: b.Name, Path: plugintest.Program(t, r.dir, b)}}); err != nil {
 		t.Fatal(err)
 	}
 	r.eventually(t, 10*time.Second, b.Name, "serves", func(s plugin.Status) bool { return s.State == plugin.Running })
@@ -155,7 +154,7 @@ func alive(pid int) bool {
 func TestDeclaredAdapterServes(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
-	a := r.start(t, behaviour{Name: "one", Version: "1.2.3"})
+	a := r.start(t, plugintest.Behaviour{Name: "one", Version: "1.2.3"})
 	if d, err := a.Describe(t.Context()); err != nil || d.Name != "one" || d.Version != "1.2.3" {
 		t.Errorf("Describe: %+v, %v", d, err)
 	}
@@ -178,7 +177,7 @@ func TestDeclaredAdapterServes(t *testing.T) {
 func TestAdapterGetsNothingOfTheHosts(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
-	a := r.start(t, behaviour{Name: "one", Version: "1"})
+	a := r.start(t, plugintest.Behaviour{Name: "one", Version: "1"})
 	pid := r.status(t, "one").PID
 	for _, file := range []string{"environ", "cmdline"} {
 		content, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
@@ -242,7 +241,7 @@ func TestDeadAdapterIsStartedAgainAndSaysWhy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRoom(t)
-			a := r.start(t, behaviour{Name: "one", Version: "1"})
+			a := r.start(t, plugintest.Behaviour{Name: "one", Version: "1"})
 			pid := r.status(t, "one").PID
 			if err := test.end(t.Context(), a, pid); err != nil {
 				t.Fatal(err)
@@ -271,7 +270,7 @@ func TestDeadAdapterIsStartedAgainAndSaysWhy(t *testing.T) {
 func TestCallCutOffByACrashIsTyped(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
-	a := r.start(t, behaviour{Name: "one", Version: "1"})
+	a := r.start(t, plugintest.Behaviour{Name: "one", Version: "1"})
 	pid := r.status(t, "one").PID
 	errs := make(chan error, 2)
 	go func() { _, err := write(t.Context(), a, "sleep 30s"); errs <- err }()
@@ -298,7 +297,7 @@ func TestCallCutOffByACrashIsTyped(t *testing.T) {
 func TestEveryCallHasADeadline(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
-	a := r.start(t, behaviour{Name: "one", Version: "1"})
+	a := r.start(t, plugintest.Behaviour{Name: "one", Version: "1"})
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
@@ -312,7 +311,7 @@ func TestEveryCallHasADeadline(t *testing.T) {
 func TestFrozenAdapterIsNoticedAndReplaced(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
-	a := r.start(t, behaviour{Name: "one", Version: "1"})
+	a := r.start(t, plugintest.Behaviour{Name: "one", Version: "1"})
 	pid := r.status(t, "one").PID
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
@@ -356,25 +355,25 @@ func TestAdapterThatCannotStartSaysWhy(t *testing.T) {
 			return plugin.Declaration{Path: script(t, dir, "#!/bin/sh\necho hello\n")}
 		}, []string{`"hello"`, "no Clientele adapter"}},
 		"noise before the handshake": {func(t *testing.T, dir string) plugin.Declaration {
-			return plugin.Declaration{Path: program(t, dir, behaviour{Name: name, Start: "noise"})}
+			return plugin.Declaration{Path: plugintest.Program(t, dir, plugintest.Behaviour{Name: name, Start: "noise"})}
 		}, []string{`"starting up"`, "stdout"}},
 		"exits": {func(t *testing.T, dir string) plugin.Declaration {
-			return plugin.Declaration{Path: program(t, dir, behaviour{Name: name, Start: "exit"})}
+			return plugin.Declaration{Path: plugintest.Program(t, dir, plugintest.Behaviour{Name: name, Start: "exit"})}
 		}, []string{"exit code 3", "no licence found"}},
 		"panics": {func(t *testing.T, dir string) plugin.Declaration {
-			return plugin.Declaration{Path: program(t, dir, behaviour{Name: name, Start: "panic"})}
+			return plugin.Declaration{Path: plugintest.Program(t, dir, plugintest.Behaviour{Name: name, Start: "panic"})}
 		}, []string{"exit code 2", "panic: boom for [hidden]"}},
 		"other protocol": {func(t *testing.T, dir string) plugin.Declaration {
-			return plugin.Declaration{Path: program(t, dir, behaviour{Name: name, Start: "protocol"})}
+			return plugin.Declaration{Path: plugintest.Program(t, dir, plugintest.Behaviour{Name: name, Start: "protocol"})}
 		}, []string{"protocol 2", "speaks 1"}},
 		"other name": {func(t *testing.T, dir string) plugin.Declaration {
-			return plugin.Declaration{Path: program(t, dir, behaviour{Name: "two"})}
+			return plugin.Declaration{Path: plugintest.Program(t, dir, plugintest.Behaviour{Name: "two"})}
 		}, []string{`"two"`}},
 		"other version": {func(t *testing.T, dir string) plugin.Declaration {
-			return plugin.Declaration{Version: "2", Path: program(t, dir, behaviour{Name: name, Version: "1"})}
+			return plugin.Declaration{Version: "2", Path: plugintest.Program(t, dir, plugintest.Behaviour{Name: name, Version: "1"})}
 		}, []string{`"1"`, `"2"`}},
 		"other checksum": {func(t *testing.T, dir string) plugin.Declaration {
-			return plugin.Declaration{SHA256: strings.Repeat("0", 64), Path: program(t, dir, behaviour{Name: name})}
+			return plugin.Declaration{SHA256: strings.Repeat("0", 64), Path: plugintest.Program(t, dir, plugintest.Behaviour{Name: name})}
 		}, []string{strings.Repeat("0", 64), name + "-", "expected"}},
 	}
 	for title, test := range tests {
@@ -407,7 +406,7 @@ func TestAdapterThatCannotStartSaysWhy(t *testing.T) {
 func TestMissingAdapterRunsOnceItIsThere(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
-	ready := program(t, r.dir, behaviour{Name: "one", Version: "1"})
+	ready := plugintest.Program(t, r.dir, plugintest.Behaviour{Name: "one", Version: "1"})
 	path := filepath.Join(r.dir, "later")
 	if err := r.Start(t.Context(), []plugin.Declaration{{Name: "one", Path: path}}); err != nil {
 		t.Fatal(err)
@@ -422,8 +421,8 @@ func TestCrashLoopEndsInQuarantineAndLeavesOthersAlone(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
 	err := r.Start(t.Context(), []plugin.Declaration{
-		{Name: "bad", Path: program(t, r.dir, behaviour{Name: "bad", Start: "crash"})},
-		{Name: "good", Path: program(t, r.dir, behaviour{Name: "good"})},
+		{Name: "bad", Path: plugintest.Program(t, r.dir, plugintest.Behaviour{Name: "bad", Start: "crash"})},
+		{Name: "good", Path: plugintest.Program(t, r.dir, plugintest.Behaviour{Name: "good"})},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -481,7 +480,7 @@ func TestNoAdapterOutlivesAKilledHost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRoom(t)
-			path := program(t, r.dir, behaviour{Name: "one", Version: "1"})
+			path := plugintest.Program(t, r.dir, plugintest.Behaviour{Name: "one", Version: "1"})
 			host := exec.Command(os.Args[0])
 			host.Env = append(os.Environ(), hostEnv+"="+r.dir+":"+path)
 			out, err := host.StdoutPipe()
@@ -531,7 +530,7 @@ func TestNoAdapterOutlivesAKilledHost(t *testing.T) {
 func TestSwapUnderLoadLosesNoCall(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
-	versions := []string{program(t, r.dir, behaviour{Name: "one", Version: "1"}), program(t, r.dir, behaviour{Name: "one", Version: "2"})}
+	versions := []string{plugintest.Program(t, r.dir, plugintest.Behaviour{Name: "one", Version: "1"}), plugintest.Program(t, r.dir, plugintest.Behaviour{Name: "one", Version: "2"})}
 	path := filepath.Join(r.dir, "configured")
 	put := func(from string) {
 		t.Helper()
@@ -585,13 +584,13 @@ func TestBadNewVersionNeverInterruptsService(t *testing.T) {
 		want string
 	}{
 		"exits": {func(t *testing.T, dir string) plugin.Declaration {
-			return plugin.Declaration{Path: program(t, dir, behaviour{Name: "one", Start: "exit"})}
+			return plugin.Declaration{Path: plugintest.Program(t, dir, plugintest.Behaviour{Name: "one", Start: "exit"})}
 		}, "exit code 3"},
 		"other protocol": {func(t *testing.T, dir string) plugin.Declaration {
-			return plugin.Declaration{Path: program(t, dir, behaviour{Name: "one", Start: "protocol"})}
+			return plugin.Declaration{Path: plugintest.Program(t, dir, plugintest.Behaviour{Name: "one", Start: "protocol"})}
 		}, "protocol 2"},
 		"other checksum": {func(t *testing.T, dir string) plugin.Declaration {
-			return plugin.Declaration{Path: program(t, dir, behaviour{Name: "one", Version: "3"}), SHA256: strings.Repeat("0", 64)}
+			return plugin.Declaration{Path: plugintest.Program(t, dir, plugintest.Behaviour{Name: "one", Version: "3"}), SHA256: strings.Repeat("0", 64)}
 		}, "expected"},
 		"missing": {func(*testing.T, string) plugin.Declaration { return plugin.Declaration{Path: "/no/such/adapter"} }, "does not exist"},
 	}
@@ -599,7 +598,7 @@ func TestBadNewVersionNeverInterruptsService(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRoom(t)
-			a := r.start(t, behaviour{Name: "one", Version: "1"})
+			a := r.start(t, plugintest.Behaviour{Name: "one", Version: "1"})
 			before := r.status(t, "one")
 			next := test.next(t, r.dir)
 			next.Name = "one"
@@ -629,8 +628,8 @@ func TestVerifyMayRefuseAVersion(t *testing.T) {
 			return fmt.Errorf("version %s is no %s", after.Version, before.Version)
 		}})}
 	defer r.Stop()
-	r.start(t, behaviour{Name: "one", Version: "1"})
-	changes, err := r.Reload(t.Context(), []plugin.Declaration{{Name: "one", Path: program(t, dir, behaviour{Name: "one", Version: "2"})}})
+	r.start(t, plugintest.Behaviour{Name: "one", Version: "1"})
+	changes, err := r.Reload(t.Context(), []plugin.Declaration{{Name: "one", Path: plugintest.Program(t, dir, plugintest.Behaviour{Name: "one", Version: "2"})}})
 	if err != nil || changes[0].Err == nil || !strings.Contains(changes[0].Err.Error(), "version 2 is no 1") {
 		t.Errorf("reload: %+v, %v", changes, err)
 	}
@@ -649,8 +648,8 @@ func (r room) choose(t *testing.T, d plugin.Desired) (changes []plugin.Change, s
 func TestOperatorsChooseAVersionOverTheDeclaredOne(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
-	r.start(t, behaviour{Name: "one", Version: "1"})
-	second := []plugin.Declaration{{Name: "one", Path: program(t, r.dir, behaviour{Name: "one", Version: "2"})}}
+	r.start(t, plugintest.Behaviour{Name: "one", Version: "1"})
+	second := []plugin.Declaration{{Name: "one", Path: plugintest.Program(t, r.dir, plugintest.Behaviour{Name: "one", Version: "2"})}}
 	if _, err := r.Reload(t.Context(), second); err != nil {
 		t.Fatal(err)
 	}
@@ -682,9 +681,9 @@ func TestOperatorsChooseAVersionOverTheDeclaredOne(t *testing.T) {
 func TestTenantsArePinnedToAVersion(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
-	r.start(t, behaviour{Name: "one", Version: "1"})
+	r.start(t, plugintest.Behaviour{Name: "one", Version: "1"})
 	first := r.status(t, "one")
-	second := []plugin.Declaration{{Name: "one", Path: program(t, r.dir, behaviour{Name: "one", Version: "2"})}}
+	second := []plugin.Declaration{{Name: "one", Path: plugintest.Program(t, r.dir, plugintest.Behaviour{Name: "one", Version: "2"})}}
 	if _, err := r.Reload(t.Context(), second); err != nil {
 		t.Fatal(err)
 	}
@@ -707,7 +706,7 @@ func TestTenantsArePinnedToAVersion(t *testing.T) {
 	}
 	other := actor.TenantID{UUID: uuid.Must(uuid.NewV7())}
 	// The pin holds through a reload that changes what everybody gets.
-	third := []plugin.Declaration{{Name: "one", Path: program(t, r.dir, behaviour{Name: "one", Version: "3"})}}
+	third := []plugin.Declaration{{Name: "one", Path: plugintest.Program(t, r.dir, plugintest.Behaviour{Name: "one", Version: "3"})}}
 	for _, step := range []struct {
 		reload []plugin.Declaration
 		want   string
@@ -732,8 +731,8 @@ func TestTenantsArePinnedToAVersion(t *testing.T) {
 func TestQuarantineReturnsToTheVersionBefore(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
-	a := r.start(t, behaviour{Name: "one", Version: "1"})
-	crashing := []plugin.Declaration{{Name: "one", Path: program(t, r.dir, behaviour{Name: "one", Version: "2", Start: "crash"})}}
+	a := r.start(t, plugintest.Behaviour{Name: "one", Version: "1"})
+	crashing := []plugin.Declaration{{Name: "one", Path: plugintest.Program(t, r.dir, plugintest.Behaviour{Name: "one", Version: "2", Start: "crash"})}}
 	changes, err := r.Reload(t.Context(), crashing)
 	if err != nil || changes[0].Err != nil {
 		t.Fatalf("reload: %+v, %v", changes, err)
@@ -750,7 +749,7 @@ func TestQuarantineReturnsToTheVersionBefore(t *testing.T) {
 		t.Error(err)
 	}
 	// A repaired program at the same path is taken.
-	fixed := []plugin.Declaration{{Name: "one", Path: program(t, r.dir, behaviour{Name: "one", Version: "3"})}}
+	fixed := []plugin.Declaration{{Name: "one", Path: plugintest.Program(t, r.dir, plugintest.Behaviour{Name: "one", Version: "3"})}}
 	if changes, err := r.Reload(t.Context(), fixed); err != nil || changes[0].Err != nil || r.status(t, "one").Version != "3" {
 		t.Errorf("reload of another program: %+v, %v", changes, err)
 	}
@@ -759,7 +758,7 @@ func TestQuarantineReturnsToTheVersionBefore(t *testing.T) {
 func TestProgramOfAnotherHostIsFetchedAndVerified(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	elsewhere, err := os.ReadFile(program(t, dir, behaviour{Name: "one", Version: "2"}))
+	elsewhere, err := os.ReadFile(plugintest.Program(t, dir, plugintest.Behaviour{Name: "one", Version: "2"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -779,7 +778,7 @@ func TestProgramOfAnotherHostIsFetchedAndVerified(t *testing.T) {
 			return err
 		}})}
 	defer r.Stop()
-	r.start(t, behaviour{Name: "one", Version: "1"})
+	r.start(t, plugintest.Behaviour{Name: "one", Version: "1"})
 	rotten.Store(true)
 	changes, _ := r.choose(t, plugin.Desired{SHA256: sum})
 	if len(changes) != 1 || changes[0].Err == nil || !strings.Contains(changes[0].Err.Error(), "expected is "+sum) {
@@ -795,9 +794,9 @@ func TestProgramOfAnotherHostIsFetchedAndVerified(t *testing.T) {
 func TestReloadStartsAndStops(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
-	r.start(t, behaviour{Name: "one", Version: "1"})
+	r.start(t, plugintest.Behaviour{Name: "one", Version: "1"})
 	pid := r.status(t, "one").PID
-	changes, err := r.Reload(t.Context(), []plugin.Declaration{{Name: "two", Path: program(t, r.dir, behaviour{Name: "two"})}})
+	changes, err := r.Reload(t.Context(), []plugin.Declaration{{Name: "two", Path: plugintest.Program(t, r.dir, plugintest.Behaviour{Name: "two"})}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -812,7 +811,7 @@ func TestReloadStartsAndStops(t *testing.T) {
 func TestAdapterLogsReachTheHostsLog(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
-	a := r.start(t, behaviour{Name: "one", Version: "1"})
+	a := r.start(t, plugintest.Behaviour{Name: "one", Version: "1"})
 	_, _ = write(t.Context(), a, "panic")
 	for end := time.Now().Add(5 * time.Second); !strings.Contains(r.log.String(), "ended by itself"); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {

@@ -106,7 +106,7 @@ func launch(ctx context.Context, a artifact, o Options) (_ *process, err error) 
 // checkDescription refuses an adapter that is another one than declared.
 func checkDescription(d sdk.Description, a artifact) error {
 	switch {
-	case d.Name != a.name:
+	case a.name != "" && d.Name != a.name:
 		return fmt.Errorf("it calls itself %q: declare it under that name in adapters, or correct the path", d.Name)
 	case d.Protocol != sdk.Protocol:
 		return protocolError(strconv.Itoa(d.Protocol))

@@ -67,6 +67,9 @@ type Desired struct {
 	Pins map[actor.TenantID]string
 }
 
+// Equal tells whether both decide the same.
+func (d Desired) Equal(o Desired) bool { return d.SHA256 == o.SHA256 && maps.Equal(d.Pins, o.Pins) }
+
 // Registry runs the declared adapters. It is safe for concurrent use.
 type Registry struct {
 	options Options
@@ -175,7 +178,7 @@ func (r *Registry) Desire(ctx context.Context, desired map[string]Desired, step 
 	var changes []Change
 	var wg sync.WaitGroup
 	for name, s := range r.snapshot() {
-		if equal(before[name], desired[name]) && s.settled() {
+		if before[name].Equal(desired[name]) && s.settled() {
 			continue
 		}
 		wg.Go(func() {
@@ -191,7 +194,33 @@ func (r *Registry) Desire(ctx context.Context, desired map[string]Desired, step 
 	return changes
 }
 
-func equal(a, b Desired) bool { return a.SHA256 == b.SHA256 && maps.Equal(a.Pins, b.Pins) }
+// Inspect takes a program into the store and starts it once to hear what it says
+// about itself. It serves nobody.
+func (r *Registry) Inspect(ctx context.Context, path string) (sha256 string, d sdk.Description, err error) {
+	st := store{dir: r.options.StoreDir}
+	sum, err := st.take(path)
+	if err != nil {
+		return "", d, err
+	}
+	if err := os.MkdirAll(r.options.RunDir, 0o700); err != nil {
+		return "", d, fmt.Errorf("make the adapters' socket directory: %w", err)
+	}
+	p, err := launch(ctx, artifact{sha256: sum, path: st.path(sum)}, r.options)
+	if err != nil {
+		return "", d, fmt.Errorf("the adapter %s: %w", path, err)
+	}
+	p.kill()
+	return sum, p.description, nil
+}
+
+// Program opens a program of this host's store.
+func (r *Registry) Program(sha256 string) (*os.File, error) {
+	f, err := os.Open(store{dir: r.options.StoreDir}.path(sha256))
+	if err != nil {
+		return nil, fmt.Errorf("open the adapter program %s: %w", sha256, err)
+	}
+	return f, nil
+}
 
 // Stop ends every adapter and returns when no process is left. The registry can
 // be started again.

@@ -17,7 +17,7 @@ const largestProgram = 512 << 20
 
 // artifact is one version of one adapter: a program in the store.
 type artifact struct {
-	name    string
+	name    string // empty: whatever it calls itself
 	version string // as declared; empty: whatever it says it is
 	sha256  string
 	path    string // in the store

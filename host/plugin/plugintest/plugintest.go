@@ -1,4 +1,6 @@
-package plugin_test
+// Package plugintest is an adapter for tests of the plugin host: the test binary
+// itself, started again under an adapter's name. Only tests import it.
+package plugintest
 
 import (
 	"bytes"
@@ -15,10 +17,10 @@ import (
 	"github.com/clientele-crm/clientele/sdk"
 )
 
-// The test binary is also the adapter under test. A variant of it is a copy with a
-// behaviour appended, which the linker's format allows: so each variant has its
-// own content and digest, without a compiler in the test.
-type behaviour struct {
+// Behaviour is one variant of the adapter. It is appended to a copy of the test
+// binary, which the format of programs allows: so each variant has its own content
+// and digest, without a compiler in the test.
+type Behaviour struct {
 	Name, Version string
 	// Start is what it does instead of serving: exit, panic, noise, protocol,
 	// silent; or "crash": serve, and end a moment later.
@@ -31,8 +33,8 @@ const (
 	programFD = "/proc/self/fd/4"
 )
 
-// program writes a variant and returns its path.
-func program(t *testing.T, dir string, b behaviour) string {
+// Program writes a variant into dir and returns its path.
+func Program(t testing.TB, dir string, b Behaviour) string {
 	t.Helper()
 	self, err := os.ReadFile(os.Args[0])
 	if err != nil {
@@ -49,8 +51,11 @@ func program(t *testing.T, dir string, b behaviour) string {
 	return path
 }
 
-// playAdapter is main in an adapter process.
-func playAdapter() {
+// Main is the first call of TestMain. In an adapter process it never returns.
+func Main() {
+	if !strings.HasPrefix(os.Args[0], "clientele-adapter-") {
+		return
+	}
 	b, err := ownBehaviour()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -75,7 +80,7 @@ func playAdapter() {
 	sdk.Serve(testAdapter{b: b})
 }
 
-func ownBehaviour() (b behaviour, err error) {
+func ownBehaviour() (b Behaviour, err error) {
 	f, err := os.Open(programFD)
 	if err != nil {
 		// As another user the file may not be opened again, only read on.
@@ -101,7 +106,7 @@ func ownBehaviour() (b behaviour, err error) {
 // testAdapter does in Write and Check what the settings of the call ask for.
 type testAdapter struct {
 	sdk.Adapter
-	b behaviour
+	b Behaviour
 }
 
 func (a testAdapter) Describe(context.Context) (sdk.Description, error) {

@@ -1,0 +1,111 @@
+package catalog
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"github.com/clientele-crm/clientele/host/plugin"
+)
+
+const (
+	followInterval = 2 * time.Second
+	pruneInterval  = time.Hour
+	// A version that does not start is tried again later each time.
+	longestRetry = time.Minute
+)
+
+// Follow keeps the registry in step with the catalog until ctx ends: it puts into
+// service what operators chose, on whichever host they did, keeps what the
+// configuration brought, and reports what runs. host names this host to people.
+// Problems are logged; the next round tries again.
+func Follow(ctx context.Context, c *Catalog, r *plugin.Registry, host string) {
+	f := follower{catalog: c, registry: r, host: host, kept: map[string]bool{}, served: map[string]string{}}
+	tick := time.NewTicker(followInterval)
+	defer tick.Stop()
+	for {
+		if err := f.round(ctx); err != nil && ctx.Err() == nil {
+			c.log.WarnContext(ctx, "the adapter catalog could not be followed", "cause", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// follower remembers what need not be done again.
+type follower struct {
+	catalog  *Catalog
+	registry *plugin.Registry
+	host     string
+
+	kept    map[string]bool   // by adapter and digest
+	served  map[string]string // last digest by adapter
+	pruned  time.Time
+	desired map[string]plugin.Desired
+	retryAt time.Time
+	backOff time.Duration
+}
+
+func (f *follower) round(ctx context.Context) error {
+	if err := f.converge(ctx); err != nil {
+		return err
+	}
+	all := f.registry.Status()
+	for _, s := range all {
+		if s.State != plugin.Running || f.kept[s.Name+s.SHA256] {
+			continue
+		}
+		v := Version{Adapter: s.Name, SHA256: s.SHA256, Version: s.Version, Origin: FromConfig, AddedBy: f.host}
+		if err := f.catalog.keep(ctx, v, f.registry); err != nil {
+			return err
+		}
+		f.kept[s.Name+s.SHA256] = true
+	}
+	for _, s := range everybodys(all) {
+		if f.served[s.Name] == s.SHA256 {
+			continue
+		}
+		if err := f.catalog.served(ctx, f.host, s); err != nil {
+			return err
+		}
+		f.served[s.Name] = s.SHA256
+	}
+	if err := f.catalog.report(ctx, f.host, all); err != nil {
+		return err
+	}
+	if now := f.catalog.now(); now.Sub(f.pruned) > pruneInterval {
+		f.pruned = now
+		return f.catalog.prune(ctx)
+	}
+	return nil
+}
+
+// converge applies what operators decided. A decision that can't be followed is
+// tried again after a growing pause, unless they decide anew.
+func (f *follower) converge(ctx context.Context) error {
+	desired, err := f.catalog.Desired(ctx)
+	if err != nil {
+		return err
+	}
+	same := maps.EqualFunc(desired, f.desired, plugin.Desired.Equal)
+	if same && f.catalog.now().Before(f.retryAt) {
+		return nil
+	}
+	if !same {
+		f.backOff = followInterval
+	}
+	f.desired, f.retryAt = desired, time.Time{}
+	for _, change := range f.registry.Desire(ctx, desired, nil) {
+		if change.Err != nil {
+			f.backOff = min(2*f.backOff, longestRetry)
+			f.retryAt = f.catalog.now().Add(f.backOff)
+			f.catalog.log.WarnContext(ctx, "an adapter can't follow what was chosen", "adapter", change.Name, "cause", change.Err)
+			continue
+		}
+		f.catalog.log.InfoContext(ctx, "an adapter follows what was chosen", "adapter", change.Name)
+	}
+	return nil
+}
