@@ -340,6 +340,25 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			t.Errorf("got %v, want the cluster's version named", err)
 		}
 	})
+	t.Run("an ancestor that lets nobody pass", func(t *testing.T) {
+		t.Parallel()
+		dir := reachableDir(t)
+		closed := filepath.Dir(dir)
+		if err := os.Chmod(closed, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		s, err := postgres.Start(t.Context(), postgres.Options{Dir: dir})
+		if os.Geteuid() != 0 {
+			// The server runs as the caller, who may pass.
+			if err != nil || s.Stop() != nil {
+				t.Errorf("as an ordinary user: %v", err)
+			}
+			return
+		}
+		if err == nil || !strings.Contains(err.Error(), "chmod o+x "+closed) {
+			t.Errorf("got %v, want the closed directory and the command named", err)
+		}
+	})
 	t.Run("a directory that is a file", func(t *testing.T) {
 		t.Parallel()
 		dir := reachableDir(t)
