@@ -71,8 +71,9 @@ func (w *writing) done(r row, s step, answer record) {
 	w.put(o)
 }
 
-// finish makes the reply. When nothing at all was done and every item failed
-// for the same reason that concerns the call, it is the call's error.
+// finish makes the reply. When every item failed with one and the same error,
+// that is the call's error; of a single item only where it says nothing about
+// the item.
 func (w *writing) finish(ac *account) (sdk.WriteReply, error) {
 	reply := sdk.WriteReply{Usage: ac.Usage()}
 	var common *sdk.Error
@@ -85,7 +86,7 @@ func (w *writing) finish(ac *account) (sdk.WriteReply, error) {
 			common = nil
 		}
 	}
-	if common != nil && concernsCall(common.Class) {
+	if common != nil && (len(w.order) > 1 || concernsCall(common.Class)) {
 		return sdk.WriteReply{}, ac.Fail(common)
 	}
 	return reply, nil

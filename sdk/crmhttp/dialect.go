@@ -1,6 +1,7 @@
 package crmhttp
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -74,7 +75,7 @@ func (d Dialect) Classify(r Reply, writes bool) *sdk.Error {
 		Message: Cut(w.Message, maxMessage), Status: r.Status, RequestID: w.RequestID,
 	}
 	if e.Message == "" {
-		e.Message = http.StatusText(r.Status)
+		e.Message = strings.TrimSpace(fmt.Sprintf("HTTP status %d %s", r.Status, http.StatusText(r.Status)))
 	}
 	if after := RetryAfter(r.Header, time.Now()); after > 0 {
 		e.After = after
