@@ -2,6 +2,7 @@ package extract
 
 import (
 	"embed"
+	"slices"
 	"strings"
 	"sync"
 
@@ -17,14 +18,22 @@ var listFiles embed.FS
 // wordLists is everything the detectors look up. It is read once, at first
 // use, and never changes.
 type wordLists struct {
-	given, surnames, common          map[string]bool
-	quoteVerbs                       []string
-	headerLabels                     map[string]string
-	closers                          map[string]bool
-	streetWords, units, directions   map[string]bool
-	states                           map[string]string
-	legal, orgWords, jobs, countries map[string]bool
+	given, surnames, common map[string]bool
+	quoteVerbs              []string
+	headerLabels            map[string]string
+	closers                 map[string]bool
+	strongStreet            map[string]bool // street types that end a name at once
+	weakStreet              map[string]bool
+	streetBefore            map[string]bool
+	streetAfter             map[string]bool
+	streetEndings           []string
+	states                  map[string]state  // by code and by name
+	countries               map[string]string // name to ISO code
+	cityStarts              map[string]bool
 }
+
+// state is a state or province.
+type state struct{ country, code string }
 
 var lists = sync.OnceValue(func() *wordLists {
 	l := &wordLists{
@@ -33,6 +42,9 @@ var lists = sync.OnceValue(func() *wordLists {
 		common:       wordSet("not_names"),
 		headerLabels: make(map[string]string),
 		closers:      phraseSet("closers"),
+		states:       make(map[string]state),
+		countries:    make(map[string]string),
+		cityStarts:   wordSet("city_starts"),
 	}
 	for _, phrase := range phrases("quote_verbs") {
 		for verb := range strings.SplitSeq(phrase, "|") {
@@ -45,8 +57,47 @@ var lists = sync.OnceValue(func() *wordLists {
 			l.headerLabels[label] = kind
 		}
 	}
+	types := labelled("us_street_types")
+	l.strongStreet, l.weakStreet = types["strong"], types["weak"]
+	types = labelled("street_words")
+	l.streetBefore, l.streetAfter = types["before"], types["after"]
+	for ending := range types["ending"] {
+		l.streetEndings = append(l.streetEndings, ending)
+	}
+	slices.Sort(l.streetEndings)
+	for _, phrase := range phrases("states") {
+		f := strings.Fields(phrase)
+		s := state{country: f[0], code: strings.ToUpper(f[1])}
+		for name := range strings.SplitSeq(f[2], "|") {
+			l.states[strings.ReplaceAll(name, "_", " ")] = s
+		}
+		if _, taken := l.states[f[1]]; !taken {
+			l.states[f[1]] = s
+		}
+	}
+	for _, phrase := range phrases("countries") {
+		code, names, _ := strings.Cut(phrase, " ")
+		for name := range strings.SplitSeq(names, "|") {
+			l.countries[name] = code
+		}
+	}
 	return l
 })
+
+// labelled reads a list of lines "label: words".
+func labelled(name string) map[string]map[string]bool {
+	out := make(map[string]map[string]bool)
+	for _, phrase := range phrases(name) {
+		label, rest, _ := strings.Cut(phrase, ":")
+		if out[label] == nil {
+			out[label] = make(map[string]bool)
+		}
+		for _, w := range strings.Fields(rest) {
+			out[label][w] = true
+		}
+	}
+	return out
+}
 
 // phrases gives the lines of a list.
 func phrases(name string) []string {
