@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/clientele-crm/clientele/sdk"
 )
@@ -54,19 +56,16 @@ func (ac *account) current(ctx context.Context, s step) ([]record, *sdk.Error) {
 	if s.call == "create" {
 		return nil, nil
 	}
-	var keys, fields []string
-	seen := map[string]bool{}
+	var keys []string
+	fields := map[string]bool{}
 	idProperty := ""
 	for _, r := range s.rows {
 		keys, idProperty = append(keys, r.input.ID), r.input.IDProperty
 		for name := range r.input.Properties {
-			if !seen[name] {
-				seen[name] = true
-				fields = append(fields, name)
-			}
+			fields[name] = true
 		}
 	}
-	return ac.readByKey(ctx, s.object, idProperty, keys, fields)
+	return ac.readByKey(ctx, s.object, idProperty, keys, slices.Sorted(maps.Keys(fields)))
 }
 
 // planned says what becomes of one record.

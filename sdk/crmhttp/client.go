@@ -1,6 +1,7 @@
 package crmhttp
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -232,11 +233,13 @@ func encode(body any) ([]byte, error) {
 	if raw, ok := body.([]byte); ok {
 		return raw, nil
 	}
-	data, err := json.Marshal(body)
-	if err != nil {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false) // a body is no web page, and limits count its bytes
+	if err := enc.Encode(body); err != nil {
 		return nil, fmt.Errorf("encode the request: %w", err)
 	}
-	return data, nil
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
 // broken classifies a request that got no answer. The URL is left out, since its
