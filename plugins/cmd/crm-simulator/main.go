@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	dynamics "github.com/clientele-crm/clientele/plugins/dynamics/simulator"
 	hubspot "github.com/clientele-crm/clientele/plugins/hubspot/simulator"
 	"github.com/clientele-crm/clientele/sdk/simulator"
 )
@@ -22,6 +23,7 @@ import (
 func simulators() []simulator.Served {
 	return []simulator.Served{
 		{Name: "hubspot", New: hubspot.New},
+		{Name: "dynamics", New: dynamics.New},
 	}
 }
 
