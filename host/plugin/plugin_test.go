@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -575,6 +576,69 @@ func TestSwapUnderLoadLosesNoCall(t *testing.T) {
 	if calls.Load() < callers*swaps {
 		t.Errorf("only %d calls were made", calls.Load())
 	}
+}
+
+// Whatever is killed, whenever: a call ends well, or says that nothing was sent, or
+// that its outcome is not known. And service comes back.
+func TestKillsDuringSwapsLeaveNoCallUntyped(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	versions := []string{plugintest.Program(t, r.dir, plugintest.Behaviour{Name: "one", Version: "1"}), plugintest.Program(t, r.dir, plugintest.Behaviour{Name: "one", Version: "2"})}
+	if err := r.Start(t.Context(), []plugin.Declaration{{Name: "one", Path: versions[0]}}); err != nil {
+		t.Fatal(err)
+	}
+	a := r.adapter(t, "one")
+	ctx, stop := context.WithCancel(t.Context())
+	var well, unknown, unsent atomic.Int64
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				_, err := write(t.Context(), a, "sleep 5ms")
+				_, none := errors.AsType[*plugin.Unavailable](err)
+				e, typed := errors.AsType[*sdk.Error](err)
+				switch {
+				case err == nil:
+					well.Add(1)
+				case none:
+					unsent.Add(1)
+					time.Sleep(5 * time.Millisecond) // a caller that waits, as the sync engine does
+				case typed && e.Class == sdk.ClassUnknownOutcome:
+					unknown.Add(1)
+				default:
+					t.Errorf("a call ended as %v", err)
+				}
+			}
+		})
+	}
+	const kills = 5
+	wg.Go(func() {
+		random := rand.New(rand.NewPCG(1, 2))
+		for range kills {
+			time.Sleep(time.Duration(random.IntN(200)) * time.Millisecond) // any point of a swap
+			for _, s := range r.Status() {
+				if s.PID != 0 {
+					_ = syscall.Kill(s.PID, syscall.SIGKILL)
+				}
+			}
+		}
+		stop()
+	})
+	for i := 0; ctx.Err() == nil; i++ {
+		// A swap may fail because its process was killed; then the other serves.
+		if _, err := r.Reload(t.Context(), []plugin.Declaration{{Name: "one", Path: versions[(i+1)%2]}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wg.Wait()
+	t.Logf("%d calls went well, %d have an unknown outcome, %d were not sent", well.Load(), unknown.Load(), unsent.Load())
+	if well.Load() == 0 || unknown.Load()+unsent.Load() == 0 {
+		t.Error("the kills hit nothing, or everything")
+	}
+	r.eventually(t, 30*time.Second, "one", "serves again", func(s plugin.Status) bool {
+		_, err := write(t.Context(), a, "nothing")
+		return err == nil
+	})
 }
 
 func TestBadNewVersionNeverInterruptsService(t *testing.T) {

@@ -37,7 +37,7 @@ const (
 type process struct {
 	child       *child
 	client      *plugin.Client
-	health      grpc_health_v1.HealthClient
+	conn        *grpc.ClientConn
 	adapter     sdk.Adapter
 	description sdk.Description
 	words       *words
@@ -93,7 +93,7 @@ func launch(ctx context.Context, a artifact, o Options) (_ *process, err error) 
 		return nil, fmt.Errorf("dispense the adapter: %w", err)
 	}
 	p.adapter = raw.(sdk.Adapter)
-	p.health = grpc_health_v1.NewHealthClient(rpc.(*plugin.GRPCClient).Conn)
+	p.conn = rpc.(*plugin.GRPCClient).Conn
 
 	describeCtx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
@@ -192,7 +192,7 @@ func (p *process) inFlight() int {
 func (p *process) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, healthDeadline)
 	defer cancel()
-	reply, err := p.health.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: plugin.GRPCServiceName})
+	reply, err := grpc_health_v1.NewHealthClient(p.conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: plugin.GRPCServiceName})
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("it hung: no answer for %v", healthDeadline)

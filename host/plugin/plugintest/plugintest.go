@@ -23,7 +23,7 @@ import (
 type Behaviour struct {
 	Name, Version string
 	// Start is what it does instead of serving: exit, panic, noise, protocol,
-	// silent; or "crash": serve, and end a moment later.
+	// silent; or "crash": describe itself, and end a moment later.
 	Start string
 }
 
@@ -74,8 +74,6 @@ func Main() {
 		time.Sleep(time.Minute)
 	case "silent":
 		time.Sleep(time.Minute)
-	case "crash":
-		time.AfterFunc(50*time.Millisecond, func() { os.Exit(4) })
 	}
 	sdk.Serve(testAdapter{b: b})
 }
@@ -110,6 +108,9 @@ type testAdapter struct {
 }
 
 func (a testAdapter) Describe(context.Context) (sdk.Description, error) {
+	if a.b.Start == "crash" {
+		time.AfterFunc(100*time.Millisecond, func() { os.Exit(4) })
+	}
 	return sdk.Description{Name: a.b.Name, Version: a.b.Version, Protocol: sdk.Protocol, SettingsSchema: []byte(`{}`)}, nil
 }
 
