@@ -2,7 +2,7 @@
 // talk to. It prints one JSON line with the addresses it listens on and serves
 // until SIGINT, SIGTERM or, with --lifeline, the end of its standard input.
 //
-//	crm-simulator --hubspot 127.0.0.1:0 --admin 127.0.0.1:0 --data DIR
+//	crm-simulator --salesforce 127.0.0.1:0 --hubspot 127.0.0.1:0 --admin 127.0.0.1:0 --data DIR
 package main
 
 import (
@@ -16,12 +16,14 @@ import (
 
 	dynamics "github.com/clientele-crm/clientele/plugins/dynamics/simulator"
 	hubspot "github.com/clientele-crm/clientele/plugins/hubspot/simulator"
+	salesforce "github.com/clientele-crm/clientele/plugins/salesforce/simulator"
 	"github.com/clientele-crm/clientele/sdk/simulator"
 )
 
 // simulators are the CRMs that can be served, by the name of their flag.
 func simulators() []simulator.Served {
 	return []simulator.Served{
+		{Name: "salesforce", New: salesforce.New},
 		{Name: "hubspot", New: hubspot.New},
 		{Name: "dynamics", New: dynamics.New},
 	}
