@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alexedwards/argon2id"
 	"github.com/alexedwards/scs/v2"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -23,6 +24,9 @@ type Options struct {
 	// Secure is set when people reach the pages over https: the session cookie
 	// then never travels in clear. Set without https, nobody can sign in.
 	Secure bool
+	// Hash is the cost of password hashes; nil means the second recommended
+	// option of RFC 9106 §4. Cheaper ones are for tests.
+	Hash *argon2id.Params
 }
 
 // Service keeps users, sessions, login links and API keys. Safe for concurrent
@@ -43,7 +47,7 @@ func New(d *db.DB, now func() time.Time, o Options) (*Service, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	passwords, err := newHasher()
+	passwords, err := newHasher(o.Hash)
 	if err != nil {
 		return nil, err
 	}

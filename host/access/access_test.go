@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alexedwards/argon2id"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/clientele-crm/clientele/core/actor"
@@ -20,6 +21,11 @@ import (
 	"github.com/clientele-crm/clientele/core/tenant"
 	"github.com/clientele-crm/clientele/host/access"
 )
+
+// cheap hashes let many tests sign in; the default cost has its own test.
+func cheap() *argon2id.Params {
+	return &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+}
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
 
@@ -39,7 +45,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{db: dbtest.New(t), clock: time.Now().UTC().Truncate(time.Microsecond)}
 	now := func() time.Time { return w.clock }
-	service, err := access.New(w.db, now, access.Options{})
+	service, err := access.New(w.db, now, access.Options{Hash: cheap()})
 	if err != nil {
 		t.Fatal(err)
 	}

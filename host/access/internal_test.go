@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -48,7 +49,7 @@ func TestLimiterIsBounded(t *testing.T) {
 
 func TestHashesAreBounded(t *testing.T) {
 	t.Parallel()
-	h := &hasher{slots: make(chan struct{}, 1)}
+	h := &hasher{slots: make(chan struct{}, 1), cost: defaultCost()}
 	if err := h.enter(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -64,5 +65,25 @@ func TestHashesAreBounded(t *testing.T) {
 	h.leave()
 	if _, err := h.hash(t.Context(), "four random words here"); err != nil {
 		t.Errorf("with a free slot: %v", err)
+	}
+}
+
+func TestDefaultCost(t *testing.T) {
+	t.Parallel()
+	h, err := newHasher(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash, err := h.hash(t.Context(), "four random words here")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "$argon2id$v=19$m=65536,t=3,p=4$"; !strings.HasPrefix(hash, want) || !strings.HasPrefix(h.nobody, want) {
+		t.Errorf("hash %.40s…, want %s…", hash, want)
+	}
+	for password, want := range map[string]bool{"four random words here": true, "four random words there": false, "": false} {
+		if ok, err := h.matches(t.Context(), password, hash); err != nil || ok != want {
+			t.Errorf("%q matches: %v, %v", password, ok, err)
+		}
 	}
 }

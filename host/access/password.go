@@ -19,28 +19,32 @@ const (
 	maxHashes = 2
 )
 
-// hashParams are the second recommended option of RFC 9106 §4: 64 MiB, 3 passes,
+// defaultCost is the second recommended option of RFC 9106 §4: 64 MiB, 3 passes,
 // 4 lanes.
-func hashParams() *argon2id.Params {
+func defaultCost() *argon2id.Params {
 	return &argon2id.Params{Memory: 64 * 1024, Iterations: 3, Parallelism: 4, SaltLength: 16, KeyLength: 32}
 }
 
 // hasher computes argon2id hashes, a few at a time. Safe for concurrent use.
 type hasher struct {
 	slots chan struct{}
+	cost  *argon2id.Params
 	// nobody is a hash that no password has: comparing with it takes as long as
 	// with a real one, so that the time of an answer doesn't tell which addresses
 	// have an account.
 	nobody string
 }
 
-func newHasher() (*hasher, error) {
+func newHasher(cost *argon2id.Params) (*hasher, error) {
+	if cost == nil {
+		cost = defaultCost()
+	}
 	// The hash is of the empty password, which is never compared.
-	nobody, err := argon2id.CreateHash("", hashParams())
+	nobody, err := argon2id.CreateHash("", cost)
 	if err != nil {
 		return nil, fmt.Errorf("hash a password: %w", err)
 	}
-	return &hasher{slots: make(chan struct{}, maxHashes), nobody: nobody}, nil
+	return &hasher{slots: make(chan struct{}, maxHashes), cost: cost, nobody: nobody}, nil
 }
 
 func (h *hasher) hash(ctx context.Context, password string) (string, error) {
@@ -48,7 +52,7 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 		return "", err
 	}
 	defer h.leave()
-	hash, err := argon2id.CreateHash(password, hashParams())
+	hash, err := argon2id.CreateHash(password, h.cost)
 	if err != nil {
 		return "", fmt.Errorf("hash a password: %w", err)
 	}

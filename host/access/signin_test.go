@@ -101,7 +101,7 @@ func TestSignInRenewsTheToken(t *testing.T) {
 func TestSessionCookie(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	secure, err := access.New(w.db, time.Now, access.Options{Secure: true})
+	secure, err := access.New(w.db, time.Now, access.Options{Secure: true, Hash: cheap()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,7 +81,7 @@ type listClientsOutput struct {
 }
 
 func (s *server) listClients(ctx context.Context, a actor.Actor, in *listClientsInput) (*listClientsOutput, error) {
-	after, err := decodeCursor[client.Cursor](in.Cursor)
+	after, err := DecodeCursor[client.Cursor](in.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (s *server) listClients(ctx context.Context, a actor.Actor, in *listClients
 		out.Body.Clients = append(out.Body.Clients, clientBody(c))
 	}
 	out.Body.Total, out.Body.TotalMore = found.Total, found.TotalMore
-	out.Body.Next, err = encodeCursor(found.Next)
+	out.Body.Next, err = EncodeCursor(found.Next)
 	return out, err
 }
 
@@ -193,7 +193,7 @@ type timelineOutput struct {
 }
 
 func (s *server) listTimeline(ctx context.Context, a actor.Actor, in *clientPageInput) (*timelineOutput, error) {
-	after, err := decodeCursor[event.Page](in.Cursor)
+	after, err := DecodeCursor[event.Page](in.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +206,7 @@ func (s *server) listTimeline(ctx context.Context, a actor.Actor, in *clientPage
 	if len(events) > in.Limit {
 		events = events[:in.Limit]
 		last := events[in.Limit-1]
-		if out.Body.Next, err = encodeCursor(&event.Page{Before: last.At, ID: last.ID}); err != nil {
+		if out.Body.Next, err = EncodeCursor(&event.Page{Before: last.At, ID: last.ID}); err != nil {
 			return nil, err
 		}
 	}

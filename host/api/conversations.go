@@ -25,7 +25,7 @@ func (s *server) listConversations(ctx context.Context, a actor.Actor, in *listC
 }
 
 func (s *server) conversationPage(ctx context.Context, a actor.Actor, q conversation.Query, page PageQuery) (*listConversationsOutput, error) {
-	after, err := decodeCursor[conversation.Cursor](page.Cursor)
+	after, err := DecodeCursor[conversation.Cursor](page.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (s *server) conversationPage(ctx context.Context, a actor.Actor, q conversa
 	}
 	out := &listConversationsOutput{}
 	out.Body.Conversations = list(found)
-	out.Body.Next, err = encodeCursor(next)
+	out.Body.Next, err = EncodeCursor(next)
 	return out, err
 }
 

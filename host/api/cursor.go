@@ -9,9 +9,9 @@ import (
 // maxCursor bounds what is decoded; ours are shorter.
 const maxCursor = 300
 
-// encodeCursor makes where a list goes on opaque to callers, so that it can
+// EncodeCursor makes where a list goes on opaque to callers, so that it can
 // change. Nil, at a list's end, is the empty text.
-func encodeCursor[T any](next *T) (string, error) {
+func EncodeCursor[T any](next *T) (string, error) {
 	if next == nil {
 		return "", nil
 	}
@@ -22,10 +22,10 @@ func encodeCursor[T any](next *T) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(text), nil
 }
 
-// decodeCursor reads a cursor; the empty text is the start of a list. A cursor
+// DecodeCursor reads a cursor; the empty text is the start of a list. A cursor
 // only says where to go on in what the caller may see anyway, so a forged one
 // does no harm.
-func decodeCursor[T any](text string) (at T, err error) {
+func DecodeCursor[T any](text string) (at T, err error) {
 	if text == "" {
 		return at, nil
 	}

@@ -15,11 +15,11 @@ func TestCursorComesBack(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		want := cursor{time.UnixMicro(rapid.Int64Range(0, 4e15).Draw(t, "at")).UTC(), rapid.StringMatching(`[0-9a-f-]{36}`).Draw(t, "id")}
-		text, err := encodeCursor(&want)
+		text, err := EncodeCursor(&want)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := decodeCursor[cursor](text)
+		got, err := DecodeCursor[cursor](text)
 		if err != nil || got != want {
 			t.Fatalf("%+v came back as %+v, %v", want, got, err)
 		}
@@ -31,7 +31,7 @@ func FuzzDecodeCursor(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		_, err := decodeCursor[struct{ At time.Time }](text)
+		_, err := DecodeCursor[struct{ At time.Time }](text)
 		if p, ok := err.(*Problem); err != nil && (!ok || p.Status != 422) {
 			t.Errorf("%q: %v", text, err)
 		}

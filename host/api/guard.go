@@ -73,7 +73,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 // problem makes an error fit for the caller. One of ours is logged under an id,
 // and the caller gets the id only.
 func (s *server) problem(ctx context.Context, err error) *Problem {
-	if p := problemOf(err); p != nil {
+	if p := ProblemOf(err); p != nil {
 		return p
 	}
 	id := uuid.NewString()
@@ -114,7 +114,7 @@ func readBody(w http.ResponseWriter, r *http.Request, route Route) ([]byte, erro
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyDeadline))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
-		if problemOf(err) == nil {
+		if ProblemOf(err) == nil {
 			return nil, newProblem(http.StatusBadRequest, "the body broke off: send it again")
 		}
 		return nil, err

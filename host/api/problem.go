@@ -19,6 +19,7 @@ import (
 	"github.com/clientele-crm/clientele/core/intake"
 	"github.com/clientele-crm/clientele/core/tenant"
 	"github.com/clientele-crm/clientele/host/access"
+	"github.com/clientele-crm/clientele/host/connection"
 )
 
 // Problem is the body of every answer that is an error (RFC 9457).
@@ -71,9 +72,9 @@ func (p *Problem) with(name, value string) *Problem {
 	return p
 }
 
-// problemOf is the one table from the services' errors to HTTP. It answers nil
-// for an error that is ours, not the caller's.
-func problemOf(err error) *Problem {
+// ProblemOf is the one table from the services' errors to HTTP; the pages use it
+// too. It answers nil for an error that is ours, not the caller's.
+func ProblemOf(err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p
 	}
@@ -122,6 +123,7 @@ func plainErrors() []plainError {
 		{http.StatusNotFound, find[*tenant.NotFoundError]},
 		{http.StatusNotFound, find[*access.NotFoundError]},
 		{http.StatusNotFound, find[*intake.NotAcceptedError]},
+		{http.StatusNotFound, find[*connection.NotFoundError]},
 		{http.StatusRequestEntityTooLarge, find[*intake.TooLargeError]},
 	}
 }
@@ -150,6 +152,8 @@ func fieldErrors(err error) []FieldError {
 	case *access.InvalidError:
 		return []FieldError{{e.Field, e.Rule, e.WayOut}}
 	case *tenant.InvalidError:
+		return []FieldError{{e.Field, e.Rule, e.WayOut}}
+	case *connection.InvalidError:
 		return []FieldError{{e.Field, e.Rule, e.WayOut}}
 	case *intake.InvalidError:
 		var all []FieldError

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alexedwards/argon2id"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/clientele-crm/clientele/core/actor"
@@ -25,6 +26,11 @@ import (
 	"github.com/clientele-crm/clientele/host/access"
 	"github.com/clientele-crm/clientele/host/api"
 )
+
+// cheap hashes let many tests sign in; the default cost has its own test.
+func cheap() *argon2id.Params {
+	return &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+}
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
 
@@ -57,7 +63,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{db: d, log: &bytes.Buffer{}}
 	log := slog.New(slog.NewTextHandler(w.log, nil))
 	tenants := &tenant.Service{DB: d, Now: time.Now}
-	entry, err := access.New(d, time.Now, access.Options{Logger: log})
+	entry, err := access.New(d, time.Now, access.Options{Logger: log, Hash: cheap()})
 	if err != nil {
 		t.Fatal(err)
 	}
