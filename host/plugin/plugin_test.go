@@ -198,6 +198,9 @@ func TestAdapterGetsNothingOfTheHosts(t *testing.T) {
 			t.Errorf("the adapter has the host's %s", name)
 		}
 	}
+	if stdin, err := write(t.Context(), a, "stdin"); err != nil || stdin != "/dev/null" {
+		t.Errorf("its standard input is %q, %v", stdin, err)
+	}
 	if os.Geteuid() != 0 {
 		return // without root, adapters share the host's user
 	}
@@ -367,6 +370,9 @@ func TestAdapterThatCannotStartSaysWhy(t *testing.T) {
 		"other protocol": {func(t *testing.T, dir string) plugin.Declaration {
 			return plugin.Declaration{Path: plugintest.Program(t, dir, plugintest.Behaviour{Name: name, Start: "protocol"})}
 		}, []string{"protocol 2", "speaks 1"}},
+		"other transport": {func(t *testing.T, dir string) plugin.Declaration {
+			return plugin.Declaration{Path: plugintest.Program(t, dir, plugintest.Behaviour{Name: name, Start: "netrpc"})}
+		}, []string{"netrpc", "only gRPC"}},
 		"other name": {func(t *testing.T, dir string) plugin.Declaration {
 			return plugin.Declaration{Path: plugintest.Program(t, dir, plugintest.Behaviour{Name: "two"})}
 		}, []string{`"two"`}},
@@ -869,6 +875,66 @@ func TestReloadStartsAndStops(t *testing.T) {
 	}
 	if alive(pid) || len(r.Status()) != 1 {
 		t.Error("the adapter that is no longer declared still runs")
+	}
+}
+
+// A digest object used for a check answers wrongly the second time: go-plugin's
+// own check would refuse every restart.
+func TestPinnedProgramIsVerifiedAtEveryStart(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	path := plugintest.Program(t, r.dir, plugintest.Behaviour{Name: "one", Version: "1"})
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := fmt.Sprintf("%x", sha256.Sum256(content))
+	if err := r.Start(t.Context(), []plugin.Declaration{{Name: "one", Path: path, SHA256: sum}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		pid := r.status(t, "one").PID
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		r.eventually(t, 10*time.Second, "one", "runs again", func(s plugin.Status) bool { return s.State == plugin.Running && s.PID != pid })
+	}
+	// Somebody exchanges the stored program behind our back.
+	stored := filepath.Join(r.dir, "store", sum)
+	if err := os.Remove(stored); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(stored, []byte("#!/bin/sh\n"), 0o555); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(r.status(t, "one").PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually(t, 10*time.Second, "one", "refuses the exchanged program", func(s plugin.Status) bool {
+		return s.State == plugin.Down && strings.Contains(s.Cause, "expected is "+sum)
+	})
+}
+
+// A pipe that nobody empties would hold the adapter up.
+func TestAdapterThatShoutsIsHeardInPart(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	a := r.start(t, plugintest.Behaviour{Name: "one", Version: "1"})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for range 20 {
+		if _, err := write(ctx, a, "shout"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const most = 8 << 10
+	for _, line := range strings.Split(r.log.String(), "\n") {
+		if len(line) > most {
+			t.Errorf("a log line of %d bytes", len(line))
+		}
+	}
+	if n := len(r.log.String()); n > 5<<20 {
+		t.Errorf("20 MB of shouting made %d bytes of log", n)
 	}
 }
 

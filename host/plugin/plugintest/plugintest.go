@@ -23,7 +23,7 @@ import (
 type Behaviour struct {
 	Name, Version string
 	// Start is what it does instead of serving: exit, panic, noise, protocol,
-	// silent; or "crash": describe itself, and end a moment later.
+	// netrpc; or "crash": describe itself, and end a moment later.
 	Start string
 }
 
@@ -72,7 +72,8 @@ func Main() {
 	case "protocol":
 		fmt.Println("1|2|unix|/proc/self/fd/5/x|grpc")
 		time.Sleep(time.Minute)
-	case "silent":
+	case "netrpc":
+		fmt.Println("1|1|unix|/proc/self/fd/5/x|netrpc")
 		time.Sleep(time.Minute)
 	}
 	sdk.Serve(testAdapter{b: b})
@@ -158,6 +159,12 @@ func do(ctx context.Context, what string) (answer string, err error) {
 			return "refused", nil
 		}
 		return fmt.Sprint(entries), nil
+	case "shout":
+		long := strings.Repeat("a", 1<<20) + "\n"
+		fmt.Fprint(os.Stderr, long)
+		fmt.Print(long)
+	case "stdin":
+		return os.Readlink("/proc/self/fd/0")
 	case "uid":
 		return fmt.Sprint(os.Getuid()), nil
 	}
