@@ -1,8 +1,6 @@
 package extract
 
-import (
-	"strings"
-)
+import "strings"
 
 // block is a run of the speaker's lines without a blank line between, cut into
 // tokens: an address may go over its lines.
@@ -100,37 +98,11 @@ type foundAddress struct {
 	detector   string
 }
 
-func (a foundAddress) whole() bool { return a.Street != "" && a.City != "" }
-
-// addressesIn reads a block from left to right; what one reader took, the next
-// ones skip.
-func (r *run) addressesIn(b *block) []foundAddress {
-	if a, ok := r.addressBlock(b); ok {
-		return []foundAddress{a}
-	}
-	var out []foundAddress
-	for i := 0; i < len(b.tokens) && len(out) < 20; i++ {
-		if !startsAddress(b, i) {
-			continue
-		}
-		a, ok := r.anchoredAddress(b, i)
-		if international, okI := r.internationalAt(b, i); okI && (!ok || !a.whole() || international.Zip != "" && a.Zip == "") {
-			a, ok = international, true
-		}
-		if !ok {
-			continue
-		}
-		out = append(out, a)
-		i = max(i, a.to-1)
-	}
-	return out
-}
-
 // startsAddress: a house number or a post box; a street word or a postal code
 // is reached from there.
 func startsAddress(b *block, i int) bool {
 	t := b.tokens[i]
-	if t.kind == number {
+	if t.kind == number || gridNumber(t.low) || numberWord(b, i) {
 		return true
 	}
 	switch t.low {

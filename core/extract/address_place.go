@@ -29,7 +29,7 @@ func (r *run) readPlace(b *block, s *street) (place, bool) {
 		}
 		zip, m := zipAt(b, k+n, st.country)
 		strong := zip != "" || b.low(k-1) == "," && b.tokens[k].capital != lowerCase
-		if !strong && !plainState(b, k, n) {
+		if !strong && !plainState(b, k, n) && !(s.typed && k+n >= len(b.tokens) && len(b.low(k)) == 2 && k > from) {
 			continue
 		}
 		cityFrom, cityTo := r.cityBefore(b, s, from, k)

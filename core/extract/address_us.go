@@ -43,7 +43,7 @@ func (r *run) anchoredAddress(b *block, i int) (foundAddress, bool) {
 		a.confidence = 0.7
 	case s.typed && found:
 		a.confidence = 0.95
-	case found && place.state != "" && place.strong:
+	case found && place.state != "" && place.strong && !goesOn(b, i):
 		a.confidence = 0.88
 	case found && s.typed:
 		a.confidence = 0.9
@@ -57,6 +57,11 @@ func (r *run) anchoredAddress(b *block, i int) (foundAddress, bool) {
 		return a, false
 	}
 	return a, true
+}
+
+// goesOn says whether the number at i continues a name: "Windows 10 Pro".
+func goesOn(b *block, i int) bool {
+	return i > 0 && b.kind(i-1) == word && !b.newline(i) && b.tokens[i-1].capital == upperFirst && !functionWords[b.low(i-1)]
 }
 
 // addressCue says whether the words before token i speak of a place.
@@ -75,11 +80,15 @@ func (r *run) readStreet(b *block, i int) (street, bool) {
 	if s, ok := readBox(b, i); ok {
 		return s, true
 	}
-	if b.kind(i) != number || !houseNumber(b, i) {
+	named := gridNumber(b.low(i)) || numberWord(b, i)
+	if !named && (b.kind(i) != number || !houseNumber(b, i)) {
 		return street{}, false
 	}
 	s := street{from: i}
 	j := i + 1
+	if b.kind(j) == number && b.low(j+1) == "/" && b.kind(j+2) == number { // 1234 1/2
+		j += 3
+	}
 	// 105-25, 12/3, 1/2
 	for j+1 < len(b.tokens) && (b.low(j) == "-" || b.low(j) == "/") && b.tokens[j].start == b.tokens[j-1].end && b.kind(j+1) == number && b.tokens[j+1].start == b.tokens[j].end {
 		j += 2
@@ -129,7 +138,7 @@ func (r *run) readStreet(b *block, i int) (street, bool) {
 			break
 		}
 	}
-	if typeAt < 0 && weakAt >= 0 && !measure[b.low(nameFrom)] {
+	if typeAt < 0 && weakAt >= 0 && !counts(b, nameFrom) {
 		typeAt = weakAt
 	}
 	if typeAt < 0 {
@@ -137,10 +146,10 @@ func (r *run) readStreet(b *block, i int) (street, bool) {
 		for s.to > nameFrom && b.kind(s.to-1) == punct {
 			s.to--
 		}
-		s.named = s.to > nameFrom && b.kind(nameFrom) == word && !functionWords[b.low(nameFrom)] && !measure[b.low(nameFrom)] && !badRange(b, nameFrom, s.to)
+		s.named = s.to > nameFrom && b.kind(nameFrom) == word && !functionWords[b.low(nameFrom)] && !counts(b, nameFrom) && !badRange(b, nameFrom, s.to)
 		return s, s.named
 	}
-	if badRange(b, nameFrom, typeAt) || measure[b.low(nameFrom)] {
+	if badRange(b, nameFrom, typeAt) || counts(b, nameFrom) {
 		return s, false
 	}
 	s.typed, s.named = true, typeAt > nameFrom
@@ -213,6 +222,23 @@ func houseNumber(b *block, i int) bool {
 	return true
 }
 
+// gridNumber knows house numbers of Wisconsin's and Illinois' grids: N6W23001.
+func gridNumber(low string) bool {
+	return len(low) >= 5 && len(low) <= 10 && strings.IndexByte("nsew", low[0]) >= 0 && isDigit(low[1]) && isDigit(low[len(low)-1])
+}
+
+// numberWord: "One Microsoft Way".
+func numberWord(b *block, i int) bool {
+	if b.tokens[i].capital != upperFirst || b.kind(i+1) != word || b.tokens[i+1].capital != upperFirst {
+		return false
+	}
+	switch b.low(i) {
+	case "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten":
+		return true
+	}
+	return false
+}
+
 // measure words after a number count things and name no street.
 var measure = setOf("minute minutes min mins hour hours hr hrs day days week weeks month months year years mile miles km kilometers meter meters feet foot ft block blocks lane lanes bedroom bedrooms bed beds bath bathroom star stars story stories car cars people persons person guests adults kids children dollars dollar bucks euros pounds percent times time way ways of in to and or the a for from at on by is was am pm o'clock th st nd rd tickets ticket nights night rooms room options results items x more other different")
 
@@ -227,6 +253,11 @@ func badInStreet(b *block, j, from int) bool {
 		return j == from && low != "de" && low != "la" && low != "over"
 	}
 	return true
+}
+
+// counts says whether the word at k counts things: "20 minutes".
+func counts(b *block, k int) bool {
+	return measure[b.low(k)] && !(b.low(k) == "times" && k < len(b.tokens) && b.tokens[k].capital == upperFirst)
 }
 
 func badRange(b *block, from, to int) bool {
@@ -293,7 +324,7 @@ func (r *run) finishStreet(b *block, s street) street {
 	if b.low(k) == "," || b.low(k) == "-" {
 		k++
 	}
-	if n := startsUnit(b, k); n > 0 && !b.newline(k) {
+	if n := startsUnit(b, k); n > 0 && b.low(k) != "no" {
 		if k == s.to {
 			s.to = k + n
 		} else {

@@ -26,6 +26,7 @@ func RunWith(m Message, s Settings, v Validator) Result {
 		{FieldPhone, r.findSpokenPhones},
 		{FieldName, r.findNames},
 		{FieldAddress, r.findAddresses},
+		{FieldBirthDate, r.findBirthDates},
 	} {
 		if !s.off(step.field) {
 			step.find()
