@@ -157,13 +157,18 @@ func (r *run) cityOfLine(b *block, l part, zipFrom, zipTo int) string {
 			break
 		}
 	}
-	for p.to > p.from && b.kind(p.to-1) == punct {
+	for p.to > p.from && (b.kind(p.to-1) == punct || districtNumber(b, p)) {
 		p.to--
 	}
 	if p.to > p.from && b.kind(p.from) == number {
 		return ""
 	}
 	return b.slice(p.from, p.to)
+}
+
+// districtNumber: "Dublin 1", "Praha 10".
+func districtNumber(b *block, l part) bool {
+	return l.to-l.from == 2 && b.kind(l.from) == word && b.kind(l.from+1) == number && len(b.low(l.from+1)) <= 2
 }
 
 // cityLine takes a line of its own for the city: the one before a lone postal
@@ -173,7 +178,7 @@ func (r *run) cityLine(b *block, lines []part, streetAt, postAt, countryAt int) 
 		if k == postAt || k == countryAt || startsUnit(b, lines[k].from) == lines[k].to-lines[k].from {
 			continue
 		}
-		if digits, _ := r.looksLikeStreet(b, lines[k]); digits {
+		if digits, _ := r.looksLikeStreet(b, lines[k]); digits && !districtNumber(b, lines[k]) {
 			continue
 		}
 		if k+1 < len(lines) && postAt > k+1 && k+1 != countryAt && postAt == len(lines)-1 && countryAt < 0 {

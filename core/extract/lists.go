@@ -30,6 +30,7 @@ type wordLists struct {
 	states                  map[string]state  // by code and by name
 	countries               map[string]string // name to ISO code
 	cityStarts              map[string]bool
+	company                 companyWords
 }
 
 // state is a state or province.
@@ -65,6 +66,8 @@ var lists = sync.OnceValue(func() *wordLists {
 		l.streetEndings = append(l.streetEndings, ending)
 	}
 	slices.Sort(l.streetEndings)
+	types = labelled("company_words")
+	l.company = companyWords{legal: types["legal"], kind: types["kind"], role: types["role"], not: types["not"]}
 	for _, phrase := range phrases("states") {
 		f := strings.Fields(phrase)
 		s := state{country: f[0], code: strings.ToUpper(f[1])}

@@ -25,6 +25,7 @@ func RunWith(m Message, s Settings, v Validator) Result {
 		{FieldPhone, r.findPhones},
 		{FieldPhone, r.findSpokenPhones},
 		{FieldName, r.findNames},
+		{FieldCompany, r.findCompanies},
 		{FieldAddress, r.findAddresses},
 		{FieldBirthDate, r.findBirthDates},
 	} {
