@@ -83,10 +83,6 @@ func reauthErrors() []string {
 	}
 }
 
-// firstName leaves the first name out while it stands in for a missing last name
-// (R165), so that nobody is called Anna Anna.
-const firstName = "client.crm_last_name_provisional && client.crm_last_name == client.first_name ? '' : client.first_name"
-
 // leadCompany is what Salesforce's own forms write for a lead without one; the
 // field is required (salesforce.md §4.2).
 const leadCompany = "client.company == '' ? '[not provided]' : client.company"
@@ -99,7 +95,7 @@ func defaultMapping() []sdk.MappingRow {
 	}
 	return []sdk.MappingRow{
 		row(objectContact, "LastName", "client.crm_last_name", 80),
-		row(objectContact, "FirstName", firstName, 40),
+		row(objectContact, "FirstName", "client.first_name", 40),
 		row(objectContact, "Email", "client.email", 0),
 		row(objectContact, "Phone", "client.phone", 40),
 		row(objectContact, "MailingStreet", "client.street", 255),
@@ -110,7 +106,7 @@ func defaultMapping() []sdk.MappingRow {
 		row(objectContact, "Birthdate", "client.date_of_birth", 0),
 
 		row(objectLead, "LastName", "client.crm_last_name", 80),
-		row(objectLead, "FirstName", firstName, 40),
+		row(objectLead, "FirstName", "client.first_name", 40),
 		row(objectLead, "Company", leadCompany, 255),
 		row(objectLead, "Email", "client.email", 0),
 		row(objectLead, "Phone", "client.phone", 40),

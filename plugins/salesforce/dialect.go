@@ -66,6 +66,7 @@ func rules() []crmhttp.Rule {
 		{Code: "DELETE_FAILED", Class: sdk.ClassValidation, Retry: sdk.RetryNever},
 
 		{Code: "DUPLICATE_VALUE", Class: sdk.ClassDuplicate, Retry: sdk.RetryNever},
+		{Code: "DUPLICATE_EXTERNAL_ID", Class: sdk.ClassDuplicate, Retry: sdk.RetryNever},
 		{Code: "DUPLICATES_DETECTED", Class: sdk.ClassDuplicate, Retry: sdk.RetryNever},
 		{Code: "DUPLICATE_DEVELOPER_NAME", Class: sdk.ClassDuplicate, Retry: sdk.RetryNever},
 		{Status: http.StatusMultipleChoices, Class: sdk.ClassDuplicate, Retry: sdk.RetryNever},

@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/clientele-crm/clientele/plugins/salesforce/simulator"
 	"github.com/clientele-crm/clientele/sdk"
@@ -174,4 +176,9 @@ func asError(t testing.TB, err error) *sdk.Error {
 		t.Fatalf("got %v (%T), want an *sdk.Error", err, err)
 	}
 	return e
+}
+
+// contextWithin is a context with a deadline of its own.
+func contextWithin(t testing.TB, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), d)
 }

@@ -139,8 +139,9 @@ func (s *Simulator) description(r *request, o object) ordered {
 		}
 	}
 	url := r.path("/sobjects/" + o.name)
+	item := s.globalItem(r, o) // its urls come last and are others here
 	out := ordered{{"actionOverrides", []any{}}, {"childRelationships", s.children(o)}, {"compactLayoutable", true}}
-	out = append(out, s.globalItem(r, o)[:26]...)
+	out = append(out, item[:len(item)-1]...)
 	return append(out,
 		pair{"fields", fields}, pair{"listviewable", nil}, pair{"lookupLayoutable", nil}, pair{"namedLayoutInfos", []any{}},
 		pair{"networkScopeFieldName", nil}, pair{"recordTypeInfos", []any{ordered{
