@@ -18,10 +18,14 @@ const (
 	uidCount = 1 << 24
 )
 
+// systemPath is where adapters and their interpreters find programs, whatever the
+// host's own PATH is.
+const systemPath = "/usr/local/bin:/usr/bin:/bin"
+
 // environment is all that an adapter gets of the host's: nothing secret, and no
 // variable that somebody merely happened to export.
 func environment(memoryLimit int64) []string {
-	env := []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC", "TMPDIR=" + os.TempDir(),
+	env := []string{"PATH=" + systemPath, "LANG=C.UTF-8", "TZ=UTC", "TMPDIR=" + os.TempDir(),
 		fmt.Sprintf("GOMEMLIMIT=%d", memoryLimit)}
 	for _, name := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR"} {
 		if value, ok := os.LookupEnv(name); ok {

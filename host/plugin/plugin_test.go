@@ -350,8 +350,27 @@ func TestAdapterThatCannotStartSaysWhy(t *testing.T) {
 	}{
 		"missing file": {func(*testing.T, string) plugin.Declaration { return plugin.Declaration{Path: "/no/such/adapter"} },
 			[]string{"/no/such/adapter", "does not exist"}},
-		"directory": {func(*testing.T, string) plugin.Declaration { return plugin.Declaration{Path: "/tmp"} },
-			[]string{"/tmp", "not a file"}},
+		"device": {func(*testing.T, string) plugin.Declaration { return plugin.Declaration{Path: "/dev/null"} },
+			[]string{"/dev/null", "neither a file nor a directory"}},
+		"directory without manifest": {func(t *testing.T, dir string) plugin.Declaration {
+			return plugin.Declaration{Path: pack(t, dir, nil)}
+		}, []string{"no adapter.json"}},
+		"misspelt manifest": {func(t *testing.T, dir string) plugin.Declaration {
+			return plugin.Declaration{Path: pack(t, dir, map[string]string{"adapter.json": `{"comand": ["sh"]}`})}
+		}, []string{"adapter.json", "comand"}},
+		"no interpreter": {func(t *testing.T, dir string) plugin.Declaration {
+			return plugin.Declaration{Path: pack(t, dir, map[string]string{"adapter.json": `{"command": ["no-such-interpreter"]}`})}
+		}, []string{"no-such-interpreter", "not installed"}},
+		"interpreter by path": {func(t *testing.T, dir string) plugin.Declaration {
+			return plugin.Declaration{Path: pack(t, dir, map[string]string{"adapter.json": `{"command": ["../../bin/sh"]}`})}
+		}, []string{"bare name"}},
+		"link out of the package": {func(t *testing.T, dir string) plugin.Declaration {
+			pkg := pack(t, dir, map[string]string{"adapter.json": `{"command": ["sh"]}`})
+			if err := os.Symlink("../secret", filepath.Join(pkg, "inside")); err != nil {
+				t.Fatal(err)
+			}
+			return plugin.Declaration{Path: pkg}
+		}, []string{"inside is a link out"}},
 		"not a program": {func(t *testing.T, dir string) plugin.Declaration {
 			return plugin.Declaration{Path: script(t, dir, "hello")}
 		}, []string{"exec format error"}},
@@ -407,6 +426,69 @@ func TestAdapterThatCannotStartSaysWhy(t *testing.T) {
 				t.Errorf("call: %v, want it to be transient too", err)
 			}
 		})
+	}
+}
+
+// pack makes a directory of the given files.
+func pack(t *testing.T, dir string, files map[string]string) string {
+	t.Helper()
+	pkg := filepath.Join(dir, "package")
+	if err := os.Mkdir(pkg, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(pkg, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return pkg
+}
+
+func TestPackageOfAnInterpretedAdapterServes(t *testing.T) {
+	t.Parallel()
+	// Another user's process must reach it, which t.TempDir does not let.
+	dir, err := os.MkdirTemp("", "clientele-plugin-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	r := plugin.NewRegistry(plugin.Options{StoreDir: filepath.Join(dir, "store"), RunDir: filepath.Join(dir, "run")})
+	t.Cleanup(r.Stop)
+	declared := []plugin.Declaration{{Name: "one", Path: plugintest.Package(t, dir, plugintest.Behaviour{Name: "one", Version: "1"})}}
+	if err := r.Start(t.Context(), declared); err != nil {
+		t.Fatal(err)
+	}
+	a, err := r.Adapter("one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := write(t.Context(), a, "nothing"); err != nil || got != "done" {
+		t.Fatalf("Write: %q, %v; status %+v", got, err, r.Status())
+	}
+	before := r.Status()[0]
+	// The same files at another time are the same version; another file is another.
+	script := filepath.Join(declared[0].Path, "run.sh")
+	if err := os.Chtimes(script, time.Time{}, time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if changes, err := r.Reload(t.Context(), declared); err != nil || changes[0].What != "kept" {
+		t.Errorf("reload of the same files: %+v, %v", changes, err)
+	}
+	if err := os.WriteFile(filepath.Join(declared[0].Path, "more"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if changes, err := r.Reload(t.Context(), declared); err != nil || changes[0].What != "swapped" || changes[0].Err != nil {
+		t.Errorf("reload of other files: %+v, %v", changes, err)
+	}
+	if after := r.Status()[0]; after.SHA256 == before.SHA256 {
+		t.Error("another file made no other version")
+	}
+	r.Stop()
+	if left, _ := filepath.Glob(filepath.Join(dir, "run", "*")); len(left) > 0 {
+		t.Errorf("left after Stop: %v", left)
 	}
 }
 

@@ -56,7 +56,7 @@ type process struct {
 // itself. On failure nothing of it is left, and the error is a cause a person can
 // read.
 func launch(ctx context.Context, a artifact, o Options) (_ *process, err error) {
-	program, err := openVerified(a)
+	program, err := openVerified(a, o.RunDir)
 	if err != nil {
 		return nil, err
 	}

@@ -30,10 +30,12 @@ const (
 type Declaration struct {
 	// Name is what the adapter calls itself: lower-case letters, digits, hyphens.
 	Name string
-	// Path of its program. The file is copied: replacing it changes nothing until
-	// a reload.
+	// Path of its program, or of a directory with a manifest for one in an
+	// interpreted language (package.go). It is copied: replacing it changes nothing
+	// until a reload.
 	Path string
-	// SHA256 of the file, or empty to run whatever is there.
+	// SHA256 of the file, or of the package that a directory makes; empty runs
+	// whatever is there.
 	SHA256 string
 	// Version the adapter must say it is, or empty for any.
 	Version string
@@ -43,8 +45,10 @@ type Declaration struct {
 type Options struct {
 	// StoreDir keeps adapter programs by content; it may be shared by restarts.
 	StoreDir string
-	// RunDir holds the sockets. It belongs to one host at a time: what is left
-	// there from a killed one is removed at the start.
+	// RunDir holds sockets and unpacked packages. It belongs to one host at a time:
+	// what is left there from a killed one is removed at the start. For packages
+	// every directory above it must let other users pass (0711) where the host is
+	// root.
 	RunDir string
 	Logger *slog.Logger
 	// MemoryLimit is the soft limit of one adapter process in bytes (GOMEMLIMIT);
@@ -97,10 +101,9 @@ func NewRegistry(o Options) *Registry {
 // does not start is tried again in the background, and Status says why: one bad
 // adapter must not keep the others from serving.
 func (r *Registry) Start(ctx context.Context, declarations []Declaration) error {
-	if err := os.MkdirAll(r.options.RunDir, 0o700); err != nil {
-		return fmt.Errorf("make the adapters' socket directory: %w", err)
+	if err := prepare(r.options); err != nil {
+		return err
 	}
-	sweepSockets(r.options)
 	_, err := r.Reload(ctx, declarations)
 	return err
 }
@@ -202,8 +205,8 @@ func (r *Registry) Inspect(ctx context.Context, path string) (sha256 string, d s
 	if err != nil {
 		return "", d, err
 	}
-	if err := os.MkdirAll(r.options.RunDir, 0o700); err != nil {
-		return "", d, fmt.Errorf("make the adapters' socket directory: %w", err)
+	if err := os.MkdirAll(r.options.RunDir, 0o711); err != nil {
+		return "", d, fmt.Errorf("make the adapters' run directory: %w", err)
 	}
 	p, err := launch(ctx, artifact{sha256: sum, path: st.path(sum)}, r.options)
 	if err != nil {
@@ -346,15 +349,22 @@ func validate(declarations []Declaration) error {
 	return errors.Join(errs...)
 }
 
-// sweepSockets removes the socket directories that a killed host's adapters left.
-func sweepSockets(o Options) {
-	left, err := filepath.Glob(filepath.Join(o.RunDir, "plugin-dir*"))
-	if err != nil {
-		o.Logger.Warn("old socket directories can't be listed", "cause", err)
+// prepare makes the run directory, through which adapters of another user pass to
+// their packages, and removes what a killed host's adapters left there.
+func prepare(o Options) error {
+	if err := os.MkdirAll(o.RunDir, 0o711); err != nil {
+		return fmt.Errorf("make the adapters' run directory: %w", err)
 	}
-	for _, dir := range left {
-		if err := os.RemoveAll(dir); err != nil {
-			o.Logger.Warn("an old socket directory can't be removed", "dir", dir, "cause", err)
+	for _, pattern := range []string{"plugin-dir*", packagePrefix + "*"} {
+		left, err := filepath.Glob(filepath.Join(o.RunDir, pattern))
+		if err != nil {
+			return fmt.Errorf("list the adapters' run directory: %w", err)
+		}
+		for _, path := range left {
+			if err := os.RemoveAll(path); err != nil {
+				return fmt.Errorf("clear the adapters' run directory: %w", err)
+			}
 		}
 	}
+	return nil
 }

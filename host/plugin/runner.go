@@ -49,7 +49,7 @@ const (
 // run a program by descriptor.
 type child struct {
 	name    string
-	program *os.File // verified; run as it is, wherever its path points by now
+	program *program
 	account *syscall.Credential
 
 	env           []string
@@ -71,7 +71,7 @@ type child struct {
 
 var _ runner.Runner = (*child)(nil)
 
-func newChild(name string, program *os.File) *child {
+func newChild(name string, program *program) *child {
 	return &child{name: name, program: program, account: accountOf(name),
 		exited: make(chan struct{}), silent: make(chan struct{})}
 }
@@ -114,7 +114,11 @@ func (c *child) Start(context.Context) (err error) {
 	c.stderr = stderr
 	defer stderrEnd.Close()
 	for try := 1; ; try++ {
-		err := c.startTied(c.command(lifeline, stdoutEnd, stderrEnd))
+		cmd, err := c.command(lifeline, stdoutEnd, stderrEnd)
+		if err != nil {
+			return err
+		}
+		err = c.startTied(cmd)
 		if !errors.Is(err, syscall.ETXTBSY) || try == busyTries {
 			return err
 		}
@@ -122,8 +126,8 @@ func (c *child) Start(context.Context) (err error) {
 	}
 }
 
-func (c *child) command(lifeline, stdout, stderr *os.File) *exec.Cmd {
-	return &exec.Cmd{
+func (c *child) command(lifeline, stdout, stderr *os.File) (*exec.Cmd, error) {
+	cmd := &exec.Cmd{
 		Path: inherited(fdProgram),
 		Args: []string{"clientele-adapter-" + c.name},
 		// go-plugin's env names the directory as we see it; the last one counts.
@@ -132,9 +136,18 @@ func (c *child) command(lifeline, stdout, stderr *os.File) *exec.Cmd {
 		Dir:         "/",
 		Stdout:      stdout,
 		Stderr:      stderr,
-		ExtraFiles:  []*os.File{lifeline, c.program, c.socketDir},
+		ExtraFiles:  []*os.File{lifeline, c.program.file, c.socketDir},
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Credential: c.account},
 	}
+	if c.program.dir == "" {
+		return cmd, nil
+	}
+	path, err := c.program.run.program(c.program.dir)
+	if err != nil {
+		return nil, err
+	}
+	cmd.Path, cmd.Args, cmd.Dir = path, c.program.run.Command, c.program.dir
+	return cmd, nil
 }
 
 // startTied starts the process and keeps the thread that forked it: the kernel
@@ -204,11 +217,12 @@ func (c *child) gone(patience time.Duration) bool {
 // close gives up our ends of its pipes and its socket, after it ended.
 func (c *child) close() {
 	c.closeOnce.Do(func() {
-		for _, f := range []*os.File{c.lifeline, c.stdout, c.stderr, c.program, c.socketDir} {
+		for _, f := range []*os.File{c.lifeline, c.stdout, c.stderr, c.socketDir} {
 			if f != nil {
 				f.Close()
 			}
 		}
+		c.program.close()
 		if c.socketDirPath != "" {
 			_ = os.RemoveAll(c.socketDirPath) // swept at the next start otherwise
 		}

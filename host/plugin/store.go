@@ -12,8 +12,11 @@ import (
 	"path/filepath"
 )
 
-// largestProgram bounds an adapter's file; above it something else was named.
-const largestProgram = 512 << 20
+const (
+	// largestProgram bounds an adapter; above it something else was named.
+	largestProgram = 512 << 20
+	packagePrefix  = "package-"
+)
 
 // artifact is one version of one adapter: a program in the store.
 type artifact struct {
@@ -41,31 +44,32 @@ func (s store) stage(d Declaration) (artifact, error) {
 	return artifact{name: d.Name, version: d.Version, sha256: sum, path: s.path(sum)}, nil
 }
 
-// take copies the file into the store and returns its digest.
+// take copies the program, or the package of a directory, into the store and
+// returns its digest.
 func (s store) take(path string) (sum string, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("take the adapter %s into the store: %w", path, err)
 		}
 	}()
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", errors.New("the file does not exist: build it, or correct its path")
+	case err != nil:
+		return "", err
+	case info.IsDir():
+		return s.put("", func(to io.Writer) error { return pack(path, to) })
+	case !info.Mode().IsRegular():
+		return "", errors.New("it is neither a file nor a directory: name the adapter's program")
+	case info.Size() > largestProgram:
+		return "", fmt.Errorf("it has %d bytes, an adapter has at most %d", info.Size(), largestProgram)
+	}
 	from, err := os.Open(path)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return "", errors.New("the file does not exist: build it, or correct its path")
-		}
 		return "", err
 	}
 	defer from.Close()
-	info, err := from.Stat()
-	if err != nil {
-		return "", err
-	}
-	if !info.Mode().IsRegular() {
-		return "", errors.New("it is not a file: name the adapter's program")
-	}
-	if info.Size() > largestProgram {
-		return "", fmt.Errorf("it has %d bytes, an adapter has at most %d", info.Size(), largestProgram)
-	}
 	return s.put("", func(to io.Writer) error {
 		_, err := io.Copy(to, io.LimitReader(from, largestProgram))
 		return err
@@ -125,24 +129,61 @@ func programMode(f *os.File) fs.FileMode {
 
 func (s store) path(sum string) string { return filepath.Join(s.dir, sum) }
 
-// openVerified opens the artifact's program and hashes what it opened. The
-// descriptor is what is run: between the check and the start nothing is looked up
-// again.
-func openVerified(a artifact) (*os.File, error) {
+// program is an artifact that has been verified and may run.
+type program struct {
+	// file is what was hashed. A program is run by this descriptor: between the
+	// check and the start nothing is looked up again.
+	file *os.File
+	// dir and run are set for a package: where it was unpacked while it was hashed,
+	// and how it starts there.
+	dir string
+	run manifest
+}
+
+// openVerified checks an artifact's digest. A package is unpacked below runDir.
+func openVerified(a artifact, runDir string) (_ *program, err error) {
 	f, err := os.Open(a.path)
 	if err != nil {
 		return nil, fmt.Errorf("open the adapter's program: %w", err)
 	}
+	p := &program{file: f}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
 	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		f.Close()
+	content := io.TeeReader(f, h)
+	var unpackErr error
+	if isPackage(f) {
+		if p.dir, err = os.MkdirTemp(runDir, packagePrefix); err != nil {
+			return nil, fmt.Errorf("make a directory for the adapter's package: %w", err)
+		}
+		p.run, unpackErr = unpack(content, p.dir)
+	}
+	if _, err := io.Copy(io.Discard, content); err != nil {
 		return nil, fmt.Errorf("read the adapter's program: %w", err)
 	}
 	if sum := hex.EncodeToString(h.Sum(nil)); sum != a.sha256 {
-		f.Close()
 		return nil, &ChecksumError{Path: a.path, Expected: a.sha256, Actual: sum}
 	}
-	return f, nil
+	if unpackErr != nil {
+		return nil, fmt.Errorf("unpack the adapter's package: %w", unpackErr)
+	}
+	if p.dir != "" {
+		// The adapter's user comes in from outside.
+		if err := os.Chmod(p.dir, 0o755); err != nil {
+			return nil, fmt.Errorf("open the adapter's package to its user: %w", err)
+		}
+	}
+	return p, nil
+}
+
+func (p *program) close() {
+	p.file.Close()
+	if p.dir != "" {
+		_ = os.RemoveAll(p.dir) // swept at the next start otherwise
+	}
 }
 
 // ChecksumError is the refusal of a program that is not the one expected.

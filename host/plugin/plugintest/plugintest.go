@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,9 +52,38 @@ func Program(t testing.TB, dir string, b Behaviour) string {
 	return path
 }
 
+// playWord, as an argument, makes a package's command play the adapter.
+const playWord = "play-adapter"
+
+// Package makes a directory with a manifest whose interpreter starts the variant,
+// and returns its path.
+func Package(t testing.TB, dir string, b Behaviour) string {
+	t.Helper()
+	pkg := filepath.Join(dir, "package-of-"+b.Name+b.Version)
+	if err := os.MkdirAll(filepath.Join(pkg, "lib"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(Program(t, dir, b), filepath.Join(pkg, "lib", "adapter")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("lib/adapter", filepath.Join(pkg, "adapter")); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{
+		"adapter.json": `{"command": ["sh", "run.sh"]}`,
+		// The behaviour is read from the descriptor of the program.
+		"run.sh": "exec ./adapter " + playWord + " 4<./adapter\n",
+	} {
+		if err := os.WriteFile(filepath.Join(pkg, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return pkg
+}
+
 // Main is the first call of TestMain. In an adapter process it never returns.
 func Main() {
-	if !strings.HasPrefix(os.Args[0], "clientele-adapter-") {
+	if !strings.HasPrefix(os.Args[0], "clientele-adapter-") && !slices.Contains(os.Args, playWord) {
 		return
 	}
 	b, err := ownBehaviour()
