@@ -59,7 +59,9 @@ func (s *Simulator) authorised(version string, b bucket, h handler) http.Handler
 			return
 		}
 		if r.Method == http.MethodPost || r.Method == http.MethodPatch {
-			if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
+			kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+			upload := kind == "multipart/form-data" && strings.Contains(r.URL.Path, "/imports")
+			if kind != "application/json" && !upload {
 				s.send(w, s.fail(http.StatusUnsupportedMediaType, "", "Unsupported Media Type"))
 				return
 			}

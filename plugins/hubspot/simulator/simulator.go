@@ -1,7 +1,9 @@
 package simulator
 
 import (
+	"crypto/sha256"
 	"net/http"
+	"time"
 
 	base "github.com/clientele-crm/clientele/sdk/simulator"
 )
@@ -55,17 +57,19 @@ type Simulator struct {
 	handler  http.Handler
 
 	// The rest is guarded by Base.Mu.
-	records    *base.Table[record]
-	links      *base.Table[link]
-	properties *base.Table[property]
-	groups     *base.Table[group]
-	tokens     *base.Table[token]
-	blocked    *base.Table[bool]
-	numbers    *base.Table[int]
-	index      *index
-	catalogue  catalogue
-	limits     map[int64]*usage
-	events     []event
+	records       *base.Table[record]
+	links         *base.Table[link]
+	properties    *base.Table[property]
+	groups        *base.Table[group]
+	tokens        *base.Table[token]
+	blocked       *base.Table[bool]
+	numbers       *base.Table[int]
+	subscriptions *base.Table[subscription]
+	imports       *base.Table[importRun]
+	index         *index
+	catalogue     catalogue
+	limits        map[int64]*usage
+	events        []event
 }
 
 var _ base.Simulator = (*Simulator)(nil)
@@ -91,7 +95,10 @@ func New(dir string) (base.Simulator, error) {
 	if err := s.openTables(); err != nil {
 		return nil, err
 	}
-	s.handler = s.Serve(s.routes())
+	s.handler = &observer{
+		next: s.Serve(s.routes()), add: s.Counters.Add, now: s.Clock.Now,
+		paused: map[string]time.Time{}, failed: map[[sha256.Size]byte]bool{},
+	}
 	return s, nil
 }
 
@@ -117,6 +124,12 @@ func (s *Simulator) openTables() (err error) {
 	if s.numbers, err = base.OpenTable[int](s.Store, "numbers"); err != nil {
 		return err
 	}
+	if s.subscriptions, err = base.OpenTable[subscription](s.Store, "subscriptions"); err != nil {
+		return err
+	}
+	if s.imports, err = base.OpenTable[importRun](s.Store, "imports"); err != nil {
+		return err
+	}
 	for _, r := range s.records.All() {
 		s.index.add(r)
 	}
@@ -134,6 +147,7 @@ func (s *Simulator) Admin() http.Handler {
 	return s.AdminMux(map[string]http.HandlerFunc{
 		"GET /records/{type}":         s.adminRecords,
 		"DELETE /state":               s.adminReset,
+		"POST /webhooks/deliver":      s.adminDeliver,
 		"POST /records/{type}":        s.adminCreate,
 		"PATCH /records/{type}/{id}":  s.adminEdit,
 		"DELETE /records/{type}/{id}": s.adminArchive,
@@ -148,10 +162,10 @@ func (s *Simulator) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, v := range versions {
 		objects, associations, single := "/crm/objects/"+v, "/crm/associations/"+v, "/crm/objects/"+v
-		properties, owners := "/crm/properties/"+v, "/crm/owners/"+v
+		properties, owners, imports := "/crm/properties/"+v, "/crm/owners/"+v, "/crm/imports/"+v
 		if v == "v3" {
 			objects, single, associations = "/crm/v3/objects", "/crm/v4/objects", "/crm/v4/associations"
-			properties, owners = "/crm/v3/properties", "/crm/v3/owners"
+			properties, owners, imports = "/crm/v3/properties", "/crm/v3/owners", "/crm/v3/imports"
 		}
 		on := func(pattern string, b bucket, h handler) { mux.HandleFunc(pattern, s.authorised(v, b, h)) }
 
@@ -193,6 +207,10 @@ func (s *Simulator) routes() *http.ServeMux {
 		on("DELETE "+properties+"/{type}/groups/{name}", burst, s.archiveGroup)
 
 		on("GET "+owners, burst, s.owners)
+		on("POST "+imports, burst, s.startImport)
+		on("GET "+imports+"/{id}", burst, s.readImport)
+		on("GET "+imports+"/{id}/errors", burst, s.importErrors)
+		on("POST "+imports+"/{id}/cancel", burst, s.cancelImport)
 		on("GET /account-info/"+v+"/details", burst, s.account)
 		if v != "v3" {
 			on("GET /crm/property-validations/"+v+"/{type}", burst, s.validationRules)
@@ -201,6 +219,7 @@ func (s *Simulator) routes() *http.ServeMux {
 		mux.HandleFunc("POST /oauth/"+v+"/token/introspect", s.introspect)
 		mux.HandleFunc("POST /oauth/"+v+"/token/revoke", s.revoke)
 	}
+	s.webhookRoutes(mux)
 	mux.HandleFunc("POST /oauth/v1/token", s.tokenEndpoint("v1"))
 	mux.HandleFunc("GET /oauth/authorize", s.authorize)
 	return mux
