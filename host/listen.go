@@ -14,6 +14,7 @@ import (
 	"github.com/clientele-crm/clientele/core/actor"
 	"github.com/clientele-crm/clientele/host/access"
 	"github.com/clientele-crm/clientele/host/api"
+	"github.com/clientele-crm/clientele/host/web"
 )
 
 // TenantHeader names the tenant that the operator's command line works for; it
@@ -34,7 +35,12 @@ func (h *Host) listen(ctx context.Context) error {
 		return fmt.Errorf("http.listen: %w", err)
 	}
 	h.address = "http://" + l.Addr().String()
-	h.serve(l, h.makePublic())
+	public, err := h.makePublic()
+	if err != nil {
+		l.Close()
+		return err
+	}
+	h.serve(l, public)
 
 	path := SocketPath(h.options.Config.Data)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -108,13 +114,23 @@ func (h *Host) apiServices(authenticate func(*http.Request) (actor.Actor, error)
 	return s
 }
 
-func (h *Host) makePublic() http.Handler {
-	mux := http.NewServeMux()
-	public := api.New(h.apiServices(nil))
-	for _, pattern := range api.Patterns() {
-		mux.Handle(pattern, public)
+// makePublic is what people and programs reach: the pages, and the API under its
+// own paths.
+func (h *Host) makePublic() (http.Handler, error) {
+	pages, err := web.New(web.Services{
+		Access: h.Access, Tenants: h.Tenants, Clients: h.Clients, Conversations: h.Conversations, Connections: h.Connections,
+		Sync: h.Sync, Now: h.now, Logger: h.log.With("part", "web"),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the pages: %w", err)
 	}
-	return mux
+	mux := http.NewServeMux()
+	mux.Handle("/", pages)
+	programs := api.New(h.apiServices(nil))
+	for _, pattern := range api.Patterns() {
+		mux.Handle(pattern, programs)
+	}
+	return mux, nil
 }
 
 func (h *Host) checks() []api.Check {

@@ -11,6 +11,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
 
 	"github.com/clientele-crm/clientele/core/actor"
 	"github.com/clientele-crm/clientele/core/db"
@@ -77,6 +79,8 @@ type Service struct {
 	// Added is told of a new connection in its transaction, so that what is there
 	// already becomes due.
 	Added func(ctx context.Context, tx pgx.Tx, a actor.Actor, id ID) error
+
+	tokens tokens
 }
 
 // New is what a connection is made of. Secrets by name; "access_token" is the
@@ -181,7 +185,7 @@ func (s *Service) SetPaused(ctx context.Context, a actor.Actor, id ID, paused bo
 	})
 }
 
-// Settings changes a connection's settings and lets it work again: what parked
+// ChangeSettings changes a connection's settings and lets it work again: what parked
 // it may be gone. Errors: *actor.Refusal, *InvalidError, *NotFoundError.
 func (s *Service) ChangeSettings(ctx context.Context, a actor.Actor, id ID, settings json.RawMessage) error {
 	if err := a.Require(actor.Administer); err != nil {
@@ -204,8 +208,32 @@ func (s *Service) ChangeSettings(ctx context.Context, a actor.Actor, id ID, sett
 }
 
 // Open answers what an adapter call needs of a connection: settings and the
-// token of this moment.
-func (s *Service) Open(ctx context.Context, a actor.Actor, c *Connection) (sdk.Connection, error) {
+// token of this moment. With a client id and secret the token comes by the
+// client-credentials grant; else it is the stored one.
+func (s *Service) Open(ctx context.Context, a actor.Actor, c *Connection, about sdk.Description) (sdk.Connection, error) {
+	out, err := s.unseal(ctx, a, c)
+	if err != nil || out.Token.AccessToken != "" {
+		return out, err
+	}
+	id, secret := out.Token.Extras[ClientID], out.Token.Extras[ClientSecret]
+	for _, m := range about.Auth {
+		if m.Kind != sdk.AuthClientCredentials || id == "" {
+			continue
+		}
+		settings := map[string]any{}
+		if err := json.Unmarshal(withDefaults(about.SettingsSchema, c.Settings), &settings); err != nil {
+			return sdk.Connection{}, fmt.Errorf("settings of connection %s: %w", c.Name, err)
+		}
+		out.Token, err = s.tokens.get(ctx, c.ID, m, settings, id, secret, s.Now())
+		if err != nil {
+			return sdk.Connection{}, fmt.Errorf("get a token for connection %s: %w", c.Name, err)
+		}
+		return out, nil
+	}
+	return sdk.Connection{}, fmt.Errorf("connection %s has no credentials: connect it again", c.Name)
+}
+
+func (s *Service) unseal(ctx context.Context, a actor.Actor, c *Connection) (sdk.Connection, error) {
 	out := sdk.Connection{ID: c.ID.String(), Settings: c.Settings, Token: sdk.Token{Extras: map[string]string{}}}
 	err := s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT name, sealed FROM connection_secret WHERE connection_id = $1`, c.ID)
@@ -232,6 +260,29 @@ func (s *Service) Open(ctx context.Context, a actor.Actor, c *Connection) (sdk.C
 		return sdk.Connection{}, fmt.Errorf("open connection %s: %w", c.Name, err)
 	}
 	return out, nil
+}
+
+// withDefaults adds the schema's defaults of settings that aren't given.
+func withDefaults(schema, settings []byte) []byte {
+	var declared struct {
+		Properties map[string]struct {
+			Default json.RawMessage `json:"default"`
+		} `json:"properties"`
+	}
+	given := map[string]json.RawMessage{}
+	if json.Unmarshal(schema, &declared) != nil || json.Unmarshal(settings, &given) != nil {
+		return settings
+	}
+	for name, p := range declared.Properties {
+		if _, ok := given[name]; !ok && len(p.Default) > 0 {
+			given[name] = p.Default
+		}
+	}
+	full, err := json.Marshal(given)
+	if err != nil {
+		return settings
+	}
+	return full
 }
 
 // check validates settings against the adapter's own schema (design.md §4).
@@ -275,18 +326,22 @@ func checkSettings(schemaText, settings []byte) error {
 	}
 	err = compiled.Validate(value)
 	if invalid, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
-		var rules []string
-		for _, u := range invalid.BasicOutput().Errors {
-			if u.Error != nil && u.InstanceLocation != "" {
-				rules = append(rules, u.InstanceLocation+" "+u.Error.String())
-			}
-		}
-		if len(rules) == 0 {
-			rules = []string{invalid.Error()}
-		}
+		rules := leaves(invalid, message.NewPrinter(language.English))
 		return &InvalidError{Field: "settings", Rule: "break the adapter's schema: " + strings.Join(rules, "; "), WayOut: "see the adapter's README"}
 	}
 	return err
+}
+
+// leaves are the single rules that were broken, each with its place.
+func leaves(e *jsonschema.ValidationError, words *message.Printer) []string {
+	if len(e.Causes) == 0 {
+		return []string{"/" + strings.Join(e.InstanceLocation, "/") + " " + e.ErrorKind.LocalizedString(words)}
+	}
+	var rules []string
+	for _, cause := range e.Causes {
+		rules = append(rules, leaves(cause, words)...)
+	}
+	return rules
 }
 
 func query(ctx context.Context, tx pgx.Tx, suffix string, args ...any) ([]Connection, error) {

@@ -17,6 +17,7 @@ import (
 // How long a connection is parked when the CRM or the adapter doesn't say.
 const (
 	parkThrottled  = 10 * time.Second
+	parkPending    = 2 * time.Second // a column or key of the CRM is being built
 	parkQuota      = time.Hour
 	parkAuth       = 5 * time.Minute
 	parkForbidden  = 15 * time.Minute
@@ -77,7 +78,7 @@ func (r *run) prepare(ctx context.Context, id connection.ID) (ready bool, err er
 	if r.mapping, err = mapping.Compile(r.about.DefaultMapping); err != nil {
 		return false, r.park(ctx, "the mapping can't be used: "+err.Error(), parkUnready)
 	}
-	if r.open, err = r.engine.Connections.Open(ctx, r.actor, c); err != nil {
+	if r.open, err = r.engine.Connections.Open(ctx, r.actor, c, r.about); err != nil {
 		return false, r.park(ctx, err.Error(), parkUnready)
 	}
 	return true, r.install(ctx)
@@ -103,7 +104,7 @@ func (r *run) install(ctx context.Context) error {
 		case sdk.StepManual:
 			return r.park(ctx, s.Name+" needs an admin of the CRM: "+s.Instructions, parkForbidden)
 		case sdk.StepPending:
-			return r.park(ctx, "waiting for the CRM: "+s.Name, parkThrottled)
+			return r.park(ctx, "waiting for the CRM: "+s.Name, parkPending)
 		}
 	}
 	return r.store(ctx, func(ctx context.Context, tx pgx.Tx) error {

@@ -31,6 +31,9 @@ const Slug = "demo"
 // are behind.
 const syncPatience = 2 * time.Minute
 
+// parkedPatience is how long a pause of a connection the demo waits out.
+const parkedPatience = 20 * time.Second
+
 // Report is what a run did, in the form of `demo --json`.
 type Report struct {
 	Messages            int             `json:"messages"`
@@ -218,13 +221,16 @@ func (d *Demo) awaitSync(ctx context.Context, c *connection.Connection) error {
 		if counts.Due == 0 && counts.Waiting == 0 {
 			return nil
 		}
+		now, err := d.Host.Connections.Get(ctx, d.system, c.ID)
+		if err != nil {
+			return err
+		}
+		if now.ParkedUntil != nil && time.Until(*now.ParkedUntil) > parkedPatience {
+			return fmt.Errorf("%d clients and activities wait: %s", counts.Due+counts.Waiting, now.Reason)
+		}
 		select {
 		case <-ctx.Done():
-			now, err := d.Host.Connections.Get(context.WithoutCancel(ctx), d.system, c.ID)
-			if err != nil {
-				return err
-			}
-			return fmt.Errorf("%d items are still due and %d wait after %s (connection %s: %s)", counts.Due, counts.Waiting, syncPatience, now.State, now.Reason)
+			return fmt.Errorf("%d clients and activities still wait after %s", counts.Due+counts.Waiting, syncPatience)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

@@ -1,0 +1,188 @@
+package connection_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/clientele-crm/clientele/core/actor"
+	"github.com/clientele-crm/clientele/core/db/dbtest"
+	"github.com/clientele-crm/clientele/core/tenant"
+	"github.com/clientele-crm/clientele/host/connection"
+	"github.com/clientele-crm/clientele/sdk"
+)
+
+func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
+
+func TestVault(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "keys", "secrets.key")
+	v, err := connection.OpenVault(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := v.Seal("hunter2", "tenant", "row", "field")
+	if strings.Contains(string(sealed), "hunter2") {
+		t.Error("the secret stands in clear")
+	}
+	again, err := connection.OpenVault(path) // the same key
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := again.Open(sealed, "tenant", "row", "field"); err != nil || got != "hunter2" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for _, place := range [][]string{{"other", "row", "field"}, {"tenant", "other", "field"}, {"tenant", "row", "other"}, {"tenant"}} {
+		if _, err := again.Open(sealed, place...); err == nil {
+			t.Errorf("it opened in another place: %v", place)
+		}
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := connection.OpenVault(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("a readable key was taken: %v", err)
+	}
+	short := filepath.Join(t.TempDir(), "short.key")
+	if err := os.WriteFile(short, []byte("abcd\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := connection.OpenVault(short); err == nil || !strings.Contains(err.Error(), "64 hex digits") {
+		t.Errorf("a short key was taken: %v", err)
+	}
+}
+
+// fixture is a tenant's connections, with an adapter that signs in by client
+// credentials at the given address.
+func fixture(t *testing.T, now func() time.Time, tokenURL string, hosts ...string) (*connection.Service, actor.Actor, sdk.Description) {
+	t.Helper()
+	d := dbtest.New(t)
+	own, err := (&tenant.Service{DB: d, Now: time.Now}).Create(t.Context(), actor.ForOperator("test"), tenant.New{Slug: "acme", Name: "Acme", Region: "US", Timezone: "UTC"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	vault, err := connection.OpenVault(filepath.Join(t.TempDir(), "secrets.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	about := sdk.Description{
+		Name: "test",
+		SettingsSchema: []byte(`{"type": "object", "additionalProperties": false, "required": ["org"],
+  "properties": {"org": {"type": "string"}, "retries": {"type": "integer"}, "login": {"type": "string", "default": "` + tokenURL + `"}}}`),
+		Auth: []sdk.AuthMethod{{Kind: sdk.AuthClientCredentials, TokenURL: "{login}/{org}/token", Scopes: []string{"all"}, KeepExtras: []string{"instance_url"}, TokenHosts: hosts}},
+	}
+	s := &connection.Service{
+		DB: d, Vault: vault, Now: now,
+		Describe: func(context.Context, string) (sdk.Description, error) { return about, nil },
+		Added:    func(context.Context, pgx.Tx, actor.Actor, connection.ID) error { return nil },
+	}
+	return s, actor.Actor{Tenant: own.ID, Kind: actor.Person, Role: actor.Admin, Name: "Ann"}, about
+}
+
+func TestSettingsFollowTheAdaptersSchema(t *testing.T) {
+	t.Parallel()
+	s, admin, _ := fixture(t, time.Now, "http://127.0.0.1:1")
+	_, err := s.Create(t.Context(), admin, connection.New{Adapter: "test", Name: "one", Settings: json.RawMessage(`{"retries": "many", "colour": "red"}`)})
+	invalid, ok := errors.AsType[*connection.InvalidError](err)
+	if !ok || invalid.Field != "settings" || !strings.Contains(invalid.Rule, "retries") || !strings.Contains(err.Error(), "org") {
+		t.Errorf("got %v", err)
+	}
+	member := admin
+	member.Role = actor.Member
+	if _, err := s.Create(t.Context(), member, connection.New{Adapter: "test", Name: "one", Settings: json.RawMessage(`{"org": "acme"}`)}); err == nil {
+		t.Error("a member connected a CRM")
+	}
+	c, err := s.Create(t.Context(), admin, connection.New{Adapter: "test", Name: "one", Settings: json.RawMessage(`{"org": "acme"}`), Secrets: map[string]string{connection.AccessToken: "t0ken"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Create(t.Context(), admin, connection.New{Adapter: "test", Name: "one", Settings: json.RawMessage(`{"org": "acme"}`)}); err == nil || !strings.Contains(err.Error(), "taken") {
+		t.Errorf("two connections of one name: %v", err)
+	}
+	other := admin
+	other.Tenant = actor.TenantID{}
+	if _, err := s.Get(t.Context(), other, c.ID); err == nil {
+		t.Error("another tenant reads the connection")
+	}
+}
+
+// One token serves all callers until shortly before it ends; what the reply adds
+// is passed on, and a refusal keeps the provider's words only.
+func TestClientCredentials(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	refuse := atomic.Bool{}
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		w.Header().Set("Content-Type", "application/json")
+		if refuse.Load() || r.URL.Path != "/acme/token" || r.FormValue("client_secret") != "s3cret" || r.FormValue("scope") != "all" {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = w.Write([]byte(`{"error": "invalid_client", "error_description": "unknown app"}`))
+			return
+		}
+		_, _ = w.Write([]byte(`{"access_token": "t0ken", "token_type": "bearer", "expires_in": 3600, "instance_url": "https://acme.example"}`))
+	}))
+	defer provider.Close()
+	var shift atomic.Int64
+	s, admin, about := fixture(t, func() time.Time { return time.Now().Add(time.Duration(shift.Load())) }, provider.URL)
+	c, err := s.Create(t.Context(), admin, connection.New{
+		Adapter: "test", Name: "one", Settings: json.RawMessage(`{"org": "acme"}`),
+		Secrets: map[string]string{connection.ClientID: "app", connection.ClientSecret: "s3cret"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			open, err := s.Open(t.Context(), admin, c, about)
+			if err != nil || open.Token.AccessToken != "t0ken" || open.Token.Extras["instance_url"] != "https://acme.example" || open.Token.Extras[connection.ClientSecret] != "" {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	all.Wait()
+	if n := asked.Load(); n != 1 {
+		t.Errorf("the provider was asked %d times, want once", n)
+	}
+	shift.Store(int64(59*time.Minute + 30*time.Second))
+	if _, err := s.Open(t.Context(), admin, c, about); err != nil || asked.Load() != 2 {
+		t.Errorf("near its end: asked %d times, %v", asked.Load(), err)
+	}
+	refuse.Store(true)
+	shift.Store(int64(3 * time.Hour))
+	_, err = s.Open(t.Context(), admin, c, about)
+	if err == nil || !strings.Contains(err.Error(), "unknown app") || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Secrets go to no host but those the adapter names.
+func TestTokenHostsArePinned(t *testing.T) {
+	t.Parallel()
+	asked := false
+	thief := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	defer thief.Close()
+	s, admin, about := fixture(t, time.Now, thief.URL, "login.example.com", "*.example.org")
+	c, err := s.Create(t.Context(), admin, connection.New{
+		Adapter: "test", Name: "one", Settings: json.RawMessage(`{"org": "acme"}`),
+		Secrets: map[string]string{connection.ClientID: "app", connection.ClientSecret: "s3cret"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Open(t.Context(), admin, c, about); err == nil || asked {
+		t.Errorf("the secret went to another host: asked %v, %v", asked, err)
+	}
+}
