@@ -20,6 +20,8 @@ import (
 	"github.com/clientele-crm/clientele/core/intake"
 	"github.com/clientele-crm/clientele/core/tenant"
 	"github.com/clientele-crm/clientele/host/access"
+	"github.com/clientele-crm/clientele/host/connection"
+	"github.com/clientele-crm/clientele/host/crmsync"
 )
 
 // Services are what the API calls. All fields are needed but Authenticate,
@@ -32,6 +34,8 @@ type Services struct {
 	Clients       *client.Service
 	Conversations *conversation.Service
 	Intake        *intake.Service
+	Connections   *connection.Service
+	Sync          *crmsync.Status
 	Now           func() time.Time
 	Logger        *slog.Logger
 	// Registry gets the API's own metrics and is what /metrics shows.

@@ -42,7 +42,7 @@ func (s *server) guard(route Route, next http.Handler) http.Handler {
 	return s.metrics.observe(route, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a, err := s.Authenticate(r)
 		if err == nil {
-			err = a.Require(route.Needs)
+			err = route.Admit(a)
 		}
 		if err != nil {
 			s.fail(w, r, err)

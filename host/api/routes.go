@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -36,11 +37,26 @@ func Routes() []Route {
 			Summary: "List a client's conversations, the latest first"}, (*server).listClientConversations),
 		handle(Route{ID: "list-client-timeline", Method: "GET", Path: "/v1/clients/{id}/timeline", Tag: "Clients", Needs: actor.SeeClients,
 			Summary: "List all that happened to a client, newest first"}, (*server).listTimeline),
+		handle(Route{ID: "get-client-crm", Method: "GET", Path: "/v1/clients/{id}/crm", Tag: "Clients", Needs: actor.SeeClients,
+			Summary: "Read why the client is, or isn't, in each connected CRM"}, (*server).clientCRM),
 
 		handle(Route{ID: "list-conversations", Method: "GET", Path: "/v1/conversations", Tag: "Conversations", Needs: actor.SeeClients,
 			Summary: "List conversations, the latest first"}, (*server).listConversations),
 		handle(Route{ID: "get-conversation", Method: "GET", Path: "/v1/conversations/{id}", Tag: "Conversations", Needs: actor.SeeClients,
 			Summary: "Read a conversation: its messages, and why it is linked as it is"}, (*server).getConversation),
+
+		handle(Route{ID: "list-connections", Method: "GET", Path: "/v1/connections", Tag: "Connections", Needs: actor.SeeClients,
+			Summary: "List the tenant's CRM accounts and how their sync stands"}, (*server).listConnections),
+		handle(Route{ID: "create-connection", Method: "POST", Path: "/v1/connections", Tag: "Connections", Needs: actor.Administer, Also: actor.SeeClients,
+			Summary: "Connect a CRM account", status: http.StatusCreated}, (*server).createConnection),
+		handle(Route{ID: "get-connection", Method: "GET", Path: "/v1/connections/{id}", Tag: "Connections", Needs: actor.SeeClients,
+			Summary: "Read a connection and its latest outcomes"}, (*server).getConnection),
+		handle(Route{ID: "pause-connection", Method: "POST", Path: "/v1/connections/{id}/pause", Tag: "Connections", Needs: actor.Administer,
+			Summary: "Pause a connection: what becomes due waits", status: http.StatusNoContent}, (*server).pauseConnection),
+		handle(Route{ID: "resume-connection", Method: "POST", Path: "/v1/connections/{id}/resume", Tag: "Connections", Needs: actor.Administer,
+			Summary: "Let a paused or parked connection work at once", status: http.StatusNoContent}, (*server).resumeConnection),
+		handle(Route{ID: "retry-connection", Method: "POST", Path: "/v1/connections/{id}/retry", Tag: "Connections", Needs: actor.Administer, Also: actor.SeeClients,
+			Summary: "Make all parked records of a connection due again"}, (*server).retryConnection),
 
 		handle(Route{ID: "list-keys", Method: "GET", Path: "/v1/keys", Tag: "API keys", Needs: actor.Administer,
 			Summary: "List the tenant's API keys"}, (*server).listKeys),
@@ -65,8 +81,9 @@ func Routes() []Route {
 // Route is one row of the table.
 type Route struct {
 	ID, Method, Path, Tag, Summary string
-	// Needs is what the caller must be allowed to do; the service asks again.
-	Needs actor.Can
+	// Needs is what the caller must be allowed to do, and Also a second right that
+	// what is answered may need; the services ask again.
+	Needs, Also actor.Can
 
 	status   int
 	secret   bool             // the answer holds a secret and is never stored
@@ -119,7 +136,21 @@ func (s *server) checkTenant(ctx context.Context, a actor.Actor, in any) error {
 	return nil
 }
 
-func (r Route) describe() string { return "Needs the right to " + string(r.Needs) + "." }
+// Admit returns a *actor.Refusal when the actor lacks a right that the route
+// needs.
+func (r Route) Admit(a actor.Actor) error {
+	if err := a.Require(r.Needs); err != nil || r.Also == "" {
+		return err
+	}
+	return a.Require(r.Also)
+}
+
+func (r Route) describe() string {
+	if r.Also != "" {
+		return fmt.Sprintf("Needs the rights to %s and to %s.", r.Needs, r.Also)
+	}
+	return fmt.Sprintf("Needs the right to %s.", r.Needs)
+}
 
 func (r Route) limit(mediaType string) int64 {
 	if limit, ok := r.limits[mediaType]; ok {

@@ -28,6 +28,13 @@ func samples(t *testing.T, w *world, h house) map[string]call {
 		"update-client":             {path: h.client.ID.String(), body: map[string]any{"fields": map[string]string{"city": fresh}}},
 		"list-client-conversations": {path: h.client.ID.String()},
 		"list-client-timeline":      {path: h.client.ID.String()},
+		"get-client-crm":            {path: h.client.ID.String()},
+		"list-connections":          {},
+		"create-connection":         {body: map[string]any{"adapter": "hubspot", "name": fresh, "settings": map[string]any{"base_url": "http://127.0.0.1:1"}, "secrets": map[string]string{"access_token": "hush"}}},
+		"get-connection":            {path: h.connection},
+		"pause-connection":          {path: h.connection},
+		"resume-connection":         {path: h.connection},
+		"retry-connection":          {path: h.connection},
 		"list-conversations":        {},
 		"get-conversation":          {path: h.conversation},
 		"list-keys":                 {},
@@ -90,7 +97,7 @@ func TestRoles(t *testing.T) {
 					if got.Header().Get("WWW-Authenticate") == "" {
 						t.Error("the answer doesn't say how to authenticate")
 					}
-				case !by.actor.May(r.Needs):
+				case r.Admit(by.actor) != nil:
 					got.want(http.StatusForbidden).problem()
 				case got.Code >= 300:
 					t.Errorf("status %d: %s\n%s", got.Code, got.Body, w.log)
@@ -149,7 +156,7 @@ func TestOtherTenant(t *testing.T) {
 func TestBodyForAnotherTenant(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, id := range []string{"push-message", "create-client", "update-client", "create-key"} {
+	for _, id := range []string{"push-message", "create-client", "update-client", "create-key", "create-connection"} {
 		for tenant, want := range map[string]bool{"acme": true, "globex": false, "nowhere": false} {
 			r := routeNamed(t, id)
 			c := sample(t, w, w.acme, r)

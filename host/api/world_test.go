@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,9 @@ import (
 	"github.com/clientele-crm/clientele/core/tenant"
 	"github.com/clientele-crm/clientele/host/access"
 	"github.com/clientele-crm/clientele/host/api"
+	"github.com/clientele-crm/clientele/host/connection"
+	"github.com/clientele-crm/clientele/host/crmsync"
+	"github.com/clientele-crm/clientele/sdk"
 )
 
 // cheap hashes let many tests sign in; the default cost has its own test.
@@ -53,6 +57,7 @@ type house struct {
 	client       *client.Client
 	conversation string
 	accepted     string
+	connection   string
 	key          access.Key
 	secret       string // of a key with all scopes
 }
@@ -71,15 +76,26 @@ func newWorld(t *testing.T) *world {
 		found, err := tenants.Get(ctx, id)
 		return found.Region, err
 	}
+	vault, err := connection.OpenVault(filepath.Join(t.TempDir(), "secrets.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.services = api.Services{
 		DB: d, Access: entry, Tenants: tenants, Now: time.Now, Logger: log, Registry: prometheus.NewRegistry(), Version: "test",
 		Clients:       &client.Service{DB: d, Now: time.Now, Region: region},
 		Conversations: &conversation.Service{DB: d},
 		Intake:        &intake.Service{DB: d, Tenants: tenants, Now: time.Now},
+		Connections:   &connection.Service{DB: d, Now: time.Now, Vault: vault, Describe: describe, Added: (&crmsync.Marker{DB: d}).ConnectionAdded},
+		Sync:          &crmsync.Status{DB: d},
 	}
 	w.handler = api.New(w.services)
 	w.acme, w.globex = w.house(t, "acme", "zanzibar"), w.house(t, "globex", "quokka")
 	return w
+}
+
+// describe is what an adapter tells of itself before a connection is made.
+func describe(_ context.Context, adapter string) (sdk.Description, error) {
+	return sdk.Description{Name: adapter, SettingsSchema: []byte(`{"type":"object","properties":{"base_url":{"type":"string"}},"additionalProperties":false}`)}, nil
 }
 
 func (w *world) house(t *testing.T, slug, word string) house {
@@ -102,6 +118,11 @@ func (w *world) house(t *testing.T, slug, word string) house {
 		t.Fatalf("take a message: %+v, %v", result, err)
 	}
 	h.conversation, h.accepted = result.ConversationID.UUID.String(), result.AcceptedID.String()
+	connected, err := w.services.Connections.Create(t.Context(), h.system, connection.New{Adapter: "hubspot", Name: "CRM of " + word, Secrets: map[string]string{connection.AccessToken: "hush"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.connection = connected.ID.String()
 	return h
 }
 
