@@ -69,7 +69,7 @@ func (s *Simulator) authorize(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case q.Get("response_type") != "code":
 		answerWith(url.Values{"error": {"unsupported_response_type"}, "error_description": {"response type not supported"}})
-	case q.Get("code_challenge") != "" && q.Get("code_challenge_method") != "S256":
+	case q.Get("code_challenge_method") != "" && q.Get("code_challenge_method") != "S256": // jsforce leaves it out
 		answerWith(url.Values{"error": {"invalid_request"}, "error_description": {"invalid code challenge method"}})
 	case q.Get("decision") == "deny":
 		answerWith(url.Values{"error": {"access_denied"}, "error_description": {"end-user denied authorization"}})

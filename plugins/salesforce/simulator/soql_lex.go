@@ -39,7 +39,7 @@ func lexForms() []lexForm {
 		{tokenDate, regexp.MustCompile(`^\d{4}-\d\d-\d\d`)},
 		{tokenNumber, regexp.MustCompile(`^[+-]?\d+(\.\d+)?`)},
 		{tokenName, regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*`)},
-		{tokenSign, regexp.MustCompile(`^(<=|>=|!=|<>|[=<>(),:])`)},
+		{tokenSign, regexp.MustCompile(`^(<=|>=|!=|<>|[=<>])`)},
 	}
 }
 
@@ -67,6 +67,11 @@ func lex(query string) ([]token, *failure) {
 			}
 			out = append(out, token{tokenString, text, at})
 			at = end
+			continue
+		}
+		if strings.ContainsRune("(),:", rune(query[at])) {
+			out = append(out, token{tokenSign, query[at : at+1], at})
+			at++
 			continue
 		}
 		found := false
