@@ -38,7 +38,8 @@ type Adapter interface {
 	// kind of activity, keyed by ExternalKey so that a replay never doubles: after
 	// a lost reply the host calls it again.
 	LogActivities(ctx context.Context, req LogActivitiesRequest) (WriteReply, error)
-	// Delete archives or deletes records by CRM id.
+	// Delete archives or deletes records by CRM id; a record that is gone
+	// afterwards is Updated, whoever removed it.
 	Delete(ctx context.Context, req DeleteRequest) (WriteReply, error)
 	// Changes answers one page of what changed in the CRM since a cursor.
 	Changes(ctx context.Context, req ChangesRequest) (ChangesReply, error)

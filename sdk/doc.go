@@ -7,6 +7,7 @@
 //
 // In this room: the contract (adapter.go), its values (value.go, record.go),
 // its outcomes and error classes (outcome.go), what an adapter says about
-// itself (description.go), and Serve. Protobuf stays behind package adapterpb.
+// itself (description.go), Serve, and what a host needs to reach an adapter
+// (plugin.go, client.go). Protobuf stays behind package adapterpb.
 // Nothing here knows the host, the core or a particular CRM.
 package sdk

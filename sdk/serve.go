@@ -43,7 +43,10 @@ func Serve(adapter Adapter) {
 			var calls inFlight
 			s := grpc.NewServer(append(opts, grpc.UnaryInterceptor(calls.count),
 				grpc.MaxRecvMsgSize(MaxMessageBytes), grpc.MaxSendMsgSize(MaxMessageBytes))...)
-			go stopOnTerm(s, &calls)
+			// Before the handshake, so that no signal finds the default of dying.
+			term := make(chan os.Signal, 1)
+			signal.Notify(term, syscall.SIGTERM)
+			go stopOnTerm(s, term, &calls)
 			return s
 		},
 	})
@@ -98,9 +101,7 @@ func (f *inFlight) count(ctx context.Context, req any, _ *grpc.UnaryServerInfo, 
 // stopOnTerm lets the calls in flight finish, for two seconds. (GracefulStop
 // would wait for go-plugin's own streams, which never end.) Stopping the server
 // makes plugin.Serve return, which removes the socket.
-func stopOnTerm(s *grpc.Server, calls *inFlight) {
-	term := make(chan os.Signal, 1)
-	signal.Notify(term, syscall.SIGTERM)
+func stopOnTerm(s *grpc.Server, term <-chan os.Signal, calls *inFlight) {
 	<-term
 	for end := time.Now().Add(2 * time.Second); calls.n.Load() > 0 && time.Now().Before(end); {
 		time.Sleep(5 * time.Millisecond)

@@ -48,7 +48,7 @@ func (a *adapter) Changes(ctx context.Context, req sdk.ChangesRequest) (sdk.Chan
 	now := a.now().UTC().Truncate(time.Millisecond)
 	if req.Cursor == "" {
 		c := cursor{Since: now.Add(-lag), Swept: now}
-		return sdk.ChangesReply{Next: c.String(), Horizon: c.Since.Format(time.RFC3339)}, nil
+		return sdk.ChangesReply{Next: c.String(), Horizon: c.horizon()}, nil
 	}
 	var c cursor
 	if err := json.Unmarshal([]byte(req.Cursor), &c); err != nil || c.Since.IsZero() {
@@ -64,7 +64,7 @@ func (a *adapter) Changes(ctx context.Context, req sdk.ChangesRequest) (sdk.Chan
 	if failed != nil {
 		return sdk.ChangesReply{}, ac.Fail(failed)
 	}
-	reply.Next, reply.Horizon, reply.Usage = c.String(), c.Since.Format(time.RFC3339), ac.Usage()
+	reply.Next, reply.Horizon, reply.Usage = c.String(), c.horizon(), ac.Usage()
 	return reply, nil
 }
 
@@ -75,6 +75,10 @@ func (c cursor) String() string {
 	}
 	return string(data)
 }
+
+// horizon is the time up to which nothing can turn up any more: later rows may
+// still be on their way into the index.
+func (c cursor) horizon() string { return c.Since.Add(-overlap).Format(time.RFC3339) }
 
 // mergedIDs is the property that lists the records merged into one (§8).
 const mergedIDs = "hs_merged_object_ids"

@@ -22,7 +22,9 @@ func (a *adapter) Find(ctx context.Context, req sdk.FindRequest) (sdk.FindReply,
 	add := func(key sdk.FindKey, r record) {
 		reply.Hits = append(reply.Hits, sdk.Hit{ItemID: key.ItemID, By: key.By, Record: toRecord(req.Object, r, req.Fields)})
 	}
-	for _, by := range []sdk.FindBy{sdk.FindByID, sdk.FindByExternalKey, sdk.FindByEmail, sdk.FindByPhone} {
+	// Search comes first: its limit is the tightest, and a Find that it ends has
+	// then cost one call.
+	for _, by := range []sdk.FindBy{sdk.FindByPhone, sdk.FindByID, sdk.FindByExternalKey, sdk.FindByEmail} {
 		var keys []sdk.FindKey
 		for _, k := range req.Keys {
 			if k.By == by && k.Value != "" {
