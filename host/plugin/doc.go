@@ -4,11 +4,12 @@
 // handle that stays valid while processes die, are replaced and are swapped for
 // another version.
 //
-// From the outside in: registry.go (what is declared), slot.go (one adapter: which
-// version serves, swaps), handle.go (calls), worker.go (keeps one version
-// running), process.go (one process that shook hands), runner.go (how a process is
-// started and tied to ours), confine.go (what it may have), cause.go (why it
-// ended), store.go (verified programs), log.go.
+// From the outside in: registry.go, declaration.go, status.go (all adapters),
+// slot.go (one adapter: which version serves whom, swaps), wanted.go (which should),
+// handle.go (calls), worker.go (keeps one version running), process.go (one process
+// that shook hands), runner.go (how a process is started and tied to ours),
+// confine.go (what it may have), cause.go (why it ended), store.go and package.go
+// (verified programs), log.go. Beside it: catalog (what all hosts share), plugintest.
 //
 // It knows the SDK and nothing of tenants' data, mappings or queues. It decides
 // nothing about a call's outcome: a call that a crash cut off comes back as the

@@ -2,14 +2,12 @@ package plugin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -25,21 +23,6 @@ const (
 	// been stopped before, so there are few.
 	stopPatience = 10 * time.Second
 )
-
-// Declaration is one adapter as the configuration names it (R203).
-type Declaration struct {
-	// Name is what the adapter calls itself: lower-case letters, digits, hyphens.
-	Name string
-	// Path of its program, or of a directory with a manifest for one in an
-	// interpreted language (package.go). It is copied: replacing it changes nothing
-	// until a reload.
-	Path string
-	// SHA256 of the file, or of the package that a directory makes; empty runs
-	// whatever is there.
-	SHA256 string
-	// Version the adapter must say it is, or empty for any.
-	Version string
-}
 
 // Options say where a registry keeps things.
 type Options struct {
@@ -261,44 +244,6 @@ func (r *Registry) AdapterFor(name string, tenant actor.TenantID) (sdk.Adapter, 
 	return handle{slot: s, tenant: tenant}, nil
 }
 
-// Status is one version of an adapter that serves, as operators see it.
-type Status struct {
-	Name, Path string
-	// Pinned are the tenants that this version serves; none: everybody else.
-	Pinned []actor.TenantID
-	// Version is what the serving process says it is; empty while none serves.
-	Version string
-	// SHA256 of the program in service.
-	SHA256 string
-	// DeclaredSHA256 is what was at Path at the last load, ChosenSHA256 what
-	// operators want instead (drift, when they differ), BeforeSHA256 what served
-	// everybody until the last swap.
-	DeclaredSHA256, ChosenSHA256, BeforeSHA256 string
-
-	State    State
-	Since    time.Time
-	PID      int
-	InFlight int
-	// Restarts counts processes that replaced one that ended by itself.
-	Restarts int
-	// Cause of the last failure, and when the next try is.
-	Cause   string
-	RetryAt time.Time
-	// Quarantined programs by sha256, each with its cause.
-	Quarantined map[string]string
-}
-
-// Status lists the declared adapters by name, each with the version for everybody
-// first.
-func (r *Registry) Status() []Status {
-	slots := r.snapshot()
-	all := make([]Status, 0, len(slots))
-	for _, name := range slices.Sorted(maps.Keys(slots)) {
-		all = append(all, slots[name].status()...)
-	}
-	return all
-}
-
 func (r *Registry) slot(name string) (*slot, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -322,31 +267,6 @@ func (r *Registry) forget(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.slots, name)
-}
-
-// validate reports every mistake at once.
-func validate(declarations []Declaration) error {
-	word := regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
-	digest := regexp.MustCompile(`^[0-9a-f]{64}$`)
-	seen := map[string]bool{}
-	var errs []error
-	for i, d := range declarations {
-		field := fmt.Sprintf("adapters[%d]", i)
-		switch {
-		case !word.MatchString(d.Name):
-			errs = append(errs, fmt.Errorf("%s.name: %q is not a name of at most 40 lower-case letters, digits and hyphens, starting with a letter", field, d.Name))
-		case seen[d.Name]:
-			errs = append(errs, fmt.Errorf("%s.name: %q is declared twice", field, d.Name))
-		}
-		seen[d.Name] = true
-		if d.Path == "" {
-			errs = append(errs, fmt.Errorf("%s.path: is empty; name the adapter's program", field))
-		}
-		if d.SHA256 != "" && !digest.MatchString(d.SHA256) {
-			errs = append(errs, fmt.Errorf("%s.sha256: is not 64 lower-case hexadecimal digits; `sha256sum %s` prints them", field, d.Path))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // prepare makes the run directory, through which adapters of another user pass to

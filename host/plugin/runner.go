@@ -33,7 +33,7 @@ const (
 )
 
 // socketDirInside is the socket directory as the adapter process reaches it.
-var socketDirInside = inherited(fdSocketDir)
+func socketDirInside() string { return inherited(fdSocketDir) }
 
 func inherited(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
@@ -132,7 +132,7 @@ func (c *child) command(lifeline, stdout, stderr *os.File) (*exec.Cmd, error) {
 		Args: []string{"clientele-adapter-" + c.name},
 		// go-plugin's env names the directory as we see it; the last one counts.
 		Env: append(c.env[:len(c.env):len(c.env)],
-			sdk.LifelineEnv+"="+strconv.Itoa(fdLifeline), plugin.EnvUnixSocketDir+"="+socketDirInside),
+			sdk.LifelineEnv+"="+strconv.Itoa(fdLifeline), plugin.EnvUnixSocketDir+"="+socketDirInside()),
 		Dir:         "/",
 		Stdout:      stdout,
 		Stderr:      stderr,
@@ -277,7 +277,7 @@ func (c *child) PluginToHost(network, address string) (string, string, error) {
 	if network != "unix" {
 		return "", "", fmt.Errorf("it listens on %s %s, and only unix sockets are let in", network, address)
 	}
-	if path.Dir(address) != socketDirInside {
+	if path.Dir(address) != socketDirInside() {
 		return "", "", fmt.Errorf("it listens outside of the directory that %s gave it", plugin.EnvUnixSocketDir)
 	}
 	c.socket = filepath.Join("/proc/self/fd", strconv.Itoa(int(c.socketDir.Fd())), path.Base(address))
@@ -286,7 +286,7 @@ func (c *child) PluginToHost(network, address string) (string, string, error) {
 
 // HostToPlugin implements runner.Runner.
 func (c *child) HostToPlugin(network, address string) (string, string, error) {
-	return network, path.Join(socketDirInside, path.Base(address)), nil
+	return network, path.Join(socketDirInside(), path.Base(address)), nil
 }
 
 // dial connects to the adapter's socket and makes sure that the process we started
