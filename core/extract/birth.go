@@ -25,6 +25,9 @@ var months = map[string]int{
 // birthCues announce a birth date; "my" or nobody may own it.
 var birthCues = [...]string{"date of birth", "dob", "d.o.b", "birth date", "birthdate", "birthday is", "birthday's", "i was born", "i'm born", "born on", "my birthday", "geboren am", "geburtsdatum", "geburtstag ist", "née le", "né le", "date de naissance", "nacido el", "nací el", "fecha de nacimiento", "nato il", "nata il", "data di nascita", "geboren op", "geboortedatum", "data de nascimento", "nascido em", "nasci em"}
 
+// birthTriggers are words that every cue has one of.
+var birthTriggers = setOf("birth dob d birthdate birthday birthday's born geboren geburtsdatum geburtstag née né naissance nacido nací nacimiento nato nata nascita geboortedatum nascimento nascido nasci")
+
 // otherBirths own a birth date that is not the speaker's.
 var otherBirths = [...]string{"son", "daughter", "wife", "husband", "mother", "father", "mom", "dad", "his", "her", "their", "child", "baby", "kid", "brother", "sister", "company", "founded", "friend", "boyfriend", "girlfriend", "your", "grandmother", "grandfather", "twins"}
 
@@ -36,10 +39,10 @@ const cueReach = 40
 func (r *run) findBirthDates() {
 	for k := range r.d.sentences {
 		s := &r.d.sentences[k]
-		text := r.d.low[s.start:s.end]
-		if strings.IndexByte(text, 'b') < 0 && strings.IndexByte(text, 'n') < 0 && s.question == "" {
+		if !s.mayOpen(mayBeBirth) && s.question == "" {
 			continue
 		}
+		text := r.d.low[s.start:s.end]
 		at, cue := birthCue(text)
 		answers := s.question != "" && len(s.tokens) <= 12 && asksBirth(s.question)
 		if cue == "" && !answers {

@@ -36,8 +36,11 @@ var companyTriggers = setOf("work works working worked employed from with at of 
 // companyPhrases reads "I work for X", "this is Ann from X", "on behalf of X",
 // "I'm the owner of X", "we at X".
 func (r *run) companyPhrases(s *sentence) {
+	if !s.mayOpen(mayEmploy) {
+		return
+	}
 	for i, t := range s.tokens {
-		if t.kind != word || !companyTriggers[t.low] {
+		if t.may&mayEmploy == 0 {
 			continue
 		}
 		at, weight := r.companyFrame(s, i)

@@ -12,8 +12,11 @@ import (
 func (r *run) findWrittenOut() {
 	for k := range r.d.sentences {
 		s := &r.d.sentences[k]
+		if !s.mayOpen(mayBeAt) {
+			continue
+		}
 		for i, t := range s.tokens {
-			if !atWords[t.low] {
+			if t.may&mayBeAt == 0 {
 				continue
 			}
 			r.writtenOut(s, i)

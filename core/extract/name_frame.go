@@ -22,8 +22,11 @@ func (r *run) introductions(s *sentence, found []nameCandidate) []nameCandidate 
 	if c, ok := r.bareAnswer(s); ok {
 		found = append(found, c)
 	}
+	if !s.mayOpen(mayIntroduce) {
+		return found
+	}
 	for i, t := range s.tokens {
-		if t.kind != word || !introTriggers[t.low] {
+		if t.may&mayIntroduce == 0 {
 			continue
 		}
 		for _, f := range r.framesAt(s, i) {

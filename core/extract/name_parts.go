@@ -11,12 +11,18 @@ func partOfName(s *sentence, i int) string {
 	return ""
 }
 
+// partTriggers are the words that name a part of a name.
+var partTriggers = setOf("name name's surname lastname firstname")
+
 // firstAndLast joins "my first name is Ann" with "and my last name is Lee",
 // also over two sentences.
 func (r *run) firstAndLast(found []nameCandidate) []nameCandidate {
 	var first, last nameCandidate
 	for k := range r.d.sentences {
 		s := &r.d.sentences[k]
+		if !s.mayOpen(mayBePart) {
+			continue
+		}
 		for i, t := range s.tokens {
 			part := ""
 			switch {

@@ -7,16 +7,23 @@ import (
 	"github.com/nyaruka/phonenumbers/v2"
 )
 
-// maxPhoneWindows bounds how many stretches of digits a run looks at.
-const maxPhoneWindows = 400
+// What a run spends on the number matcher at most: it is the slowest reader,
+// and a person gives a handful of numbers. Longer lists are read in part.
+const (
+	maxPhoneWindows = 150
+	maxPhoneBytes   = 16 << 10
+)
 
 // findPhones runs the number matcher over the stretches that hold enough
 // digits, and a second reading for numbers glued to words.
 func (r *run) findPhones() {
-	windows := 0
+	windows, bytes := 0, 0
 	for _, span := range r.d.spans {
 		for _, w := range digitWindows(r.d.text[span.start:span.end], maxPhoneWindows-windows) {
 			windows++
+			if bytes += w.end - w.start; bytes > maxPhoneBytes {
+				return
+			}
 			r.phonesIn(span.start+w.start, span.start+w.end, span.line)
 		}
 	}
@@ -52,7 +59,7 @@ func digitWindows(text string, limit int) []window {
 		if !isDigit(text[i]) {
 			continue
 		}
-		if start >= 0 && (i-last > maxDigitGap || i-start > maxWindow) {
+		if start >= 0 && (i-last > maxDigitGap || i-start > maxWindow || wordsBetween(text[last+1:i])) {
 			flush(i)
 		}
 		if start < 0 {
@@ -65,6 +72,20 @@ func digitWindows(text string, limit int) []window {
 		flush(len(text))
 	}
 	return out
+}
+
+// wordsBetween says whether digits are kept apart by words, other than those of
+// an extension.
+func wordsBetween(gap string) bool {
+	letters := 0
+	for i := 0; i < len(gap); i++ {
+		if c := gap[i] | 0x20; c == 'x' {
+			return false
+		} else if c >= 'a' && c <= 'z' || gap[i] >= 0x80 {
+			letters++
+		}
+	}
+	return letters > 2
 }
 
 func alignRune(text string, i int) int {
@@ -160,7 +181,17 @@ func (r *run) addPhone(start, end int, raw string, n match.Number, detector stri
 		reason = "part of a longer number, as on a card"
 	}
 	f.Whose, f.Stated = r.owner(start, end, FieldPhone)
+	if r.isFax(start, end) {
+		f.Confidence, f.Stated = min(f.Confidence, 0.6), false
+	}
 	r.add(f, line, reason)
+}
+
+// isFax: the label before or behind a number says fax.
+func (r *run) isFax(start, end int) bool {
+	before := strings.TrimRight(r.d.low[max(0, start-12):start], " :.#-\t")
+	after := strings.TrimLeft(r.d.low[end:min(len(r.d.low), end+8)], " (,")
+	return strings.HasSuffix(before, "fax") || strings.HasSuffix(before, "facsimile") || strings.HasSuffix(before, "telefax") || strings.HasPrefix(after, "fax") || strings.HasSuffix(before, "\nf") || strings.HasSuffix(before, " f")
 }
 
 // thingWords name what has a number and is no phone.

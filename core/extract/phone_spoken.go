@@ -11,6 +11,9 @@ import (
 func (r *run) findSpokenPhones() {
 	for k := 0; k < len(r.d.sentences); k++ {
 		s := r.d.sentences[k]
+		if !s.mayOpen(mayBeDigit) && r.d.message.Channel != Voice {
+			continue
+		}
 		// A caller dictates over several turns.
 		for k+1 < len(r.d.sentences) && onlySpokenDigits(&s) && onlySpokenDigits(&r.d.sentences[k+1]) && r.d.sentences[k+1].line-r.d.sentences[k].line <= 4 && s.question == "" {
 			k++

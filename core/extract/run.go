@@ -78,6 +78,9 @@ func (r *run) add(f Finding, line int, reason string) {
 			f.Verdict, f.Reason = v, why
 		}
 	}
+	if f.Verdict == Accepted && f.Whose == WhoseOther && f.Origin == OriginText && (r.d.message.Channel == Email || r.isKin(f.Span.Start)) {
+		f.Verdict, f.Reason = Suggested, "another person's"
+	}
 	if f.Verdict != Accepted && f.Reason == "" {
 		f.Reason = "not sure enough"
 	}
@@ -132,8 +135,11 @@ func (r *run) settle() []Finding {
 func (d *document) sentenceAround(s Span) string {
 	const reach = 120
 	from, to := max(0, s.Start-reach), min(len(d.text), s.End+reach)
-	if i := strings.LastIndexAny(d.text[from:s.Start], "\n.!?"); i >= 0 {
-		from += i + 1
+	for i := s.Start - 1; i >= from; i-- {
+		if c := d.text[i]; c == '\n' || (c == '.' || c == '!' || c == '?') && i+1 < s.Start && d.text[i+1] == ' ' {
+			from = i + 1
+			break
+		}
 	}
 	if i := strings.IndexAny(d.text[s.End:to], "\n!?"); i >= 0 {
 		to = s.End + i + 1

@@ -34,7 +34,9 @@ type document struct {
 	spans     []ownSpan
 	sentences []sentence
 	sender    Sender
-	innerFrom string // From of a forwarded mail inside
+	// Of the first copied header inside: its From and the line after it.
+	innerFrom string
+	innerLine int
 	forwarded bool
 	words     *lexicon
 }
@@ -50,9 +52,10 @@ func newDocument(m *Message, s *Settings) *document {
 		d.assignSpeakers()
 	default:
 		d.askedBefore()
-		d.cutQuotes()
+		d.cutQuotes(0)
 		if m.Channel == Email {
 			d.sender = d.findSender()
+			d.turnForward()
 			d.cutTaglines()
 			d.findSignature()
 			d.cutDisclaimer()
@@ -175,9 +178,9 @@ func (d *document) assignSpeakers() {
 
 // cutQuotes marks what the speaker didn't write now. A quote is cut out and
 // isn't the end: with answers between quoted lines the speaker goes on below.
-func (d *document) cutQuotes() {
+func (d *document) cutQuotes(from int) {
 	mail := d.message.Channel == Email || len(d.message.Headers) > 0
-	for i := 0; i < len(d.lines); i++ {
+	for i := from; i < len(d.lines); i++ {
 		t := d.trimmed(i)
 		switch {
 		case t == "":
@@ -349,6 +352,9 @@ func headerLabel(t string) string {
 // author, for mails that our own agents forward (R9).
 func (d *document) noteForward(i int) {
 	d.forwarded = true
+	if d.innerLine > 0 {
+		return
+	}
 	for j := i; j < len(d.lines) && j < i+8; j++ {
 		if headerLabel(d.trimmed(j)) == "from" {
 			value := d.text[d.lines[j].start:d.lines[j].end]
@@ -357,8 +363,32 @@ func (d *document) noteForward(i int) {
 			}
 			_, value, _ = strings.Cut(value, ":")
 			d.innerFrom = strings.Trim(value, " *_")
+			d.innerLine = j
+			for d.innerLine < len(d.lines) && !d.blank(d.innerLine) {
+				d.innerLine++
+			}
 			return
 		}
+	}
+}
+
+// turnForward makes a mail that our own agent forwards its inner author's: the
+// text above is our side's, the text below the copied header the client's. What
+// our side writes without forwarding says nothing about a client.
+func (d *document) turnForward() {
+	ours := d.message.Direction == Outbound || d.sender.None == NoSenderOwn
+	if !ours && !d.sender.Forwarded {
+		return
+	}
+	for i := range d.lines {
+		if ours || i < d.innerLine {
+			d.lines[i].kind = agentSide
+		} else {
+			d.lines[i].kind = own
+		}
+	}
+	if d.sender.Forwarded {
+		d.cutQuotes(d.innerLine)
 	}
 }
 

@@ -44,7 +44,11 @@ func (d *document) flowsInto(a, b ownSpan) bool {
 }
 
 func (d *document) cutSentences(spans []ownSpan) {
-	var tokens []token
+	size := 0
+	for _, s := range spans {
+		size += s.end - s.start
+	}
+	tokens := make([]token, 0, size/5+4)
 	for _, s := range spans {
 		tokens = tokenize(d.text, d.low, s.start, s.end, tokens)
 	}
@@ -63,7 +67,16 @@ func (d *document) addSentence(tokens []token, lineIndex int, l line) {
 	if len(tokens) == 0 {
 		return
 	}
+	known := openings()
+	may := opening(0)
+	for i := range tokens {
+		if tokens[i].kind == word || tokens[i].low == "@" {
+			tokens[i].may = known[tokens[i].low]
+			may |= tokens[i].may
+		}
+	}
 	d.sentences = append(d.sentences, sentence{
+		may:    may,
 		tokens: tokens, start: tokens[0].start, end: tokens[len(tokens)-1].end, line: lineIndex,
 		question: l.question, casing: casingOf(tokens), signature: l.kind == signature,
 	})

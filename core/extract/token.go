@@ -2,6 +2,7 @@ package extract
 
 import (
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -30,7 +31,42 @@ type token struct {
 	kind       tokenKind
 	capital    capital
 	low        string // lower case
+	may        opening
 }
+
+// opening says what may begin at a word. It is looked up once a word, so that
+// text in which nothing begins costs each detector nothing.
+type opening uint8
+
+const (
+	mayIntroduce opening = 1 << iota // a phrase that introduces a name
+	mayEmploy                        // a phrase about one's company
+	mayBeAt                          // a word for @
+	mayBeBirth                       // a cue for a birth date
+	mayBeDigit                       // a digit word
+	mayBePart                        // a word before a part of a name
+)
+
+var openings = sync.OnceValue(func() map[string]opening {
+	m := make(map[string]opening)
+	mark := func(words map[string]bool, o opening) {
+		for w := range words {
+			m[w] |= o
+		}
+	}
+	mark(introTriggers, mayIntroduce)
+	mark(companyTriggers, mayEmploy)
+	mark(atWords, mayBeAt)
+	mark(birthTriggers, mayBeBirth)
+	mark(partTriggers, mayBePart)
+	for w := range digitWords {
+		m[w] |= mayBeDigit
+	}
+	return m
+})
+
+// mayOpen is what may begin anywhere in a sentence.
+func (s *sentence) mayOpen(o opening) bool { return s.may&o != 0 }
 
 // sentence is a run of tokens that one speaker said in one go.
 type sentence struct {
@@ -40,6 +76,7 @@ type sentence struct {
 	question   string // what our side asked right before, lower case
 	casing     casing
 	signature  bool
+	may        opening // of all its words together
 }
 
 // casing is what a capital is worth in a sentence.

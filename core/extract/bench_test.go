@@ -1,0 +1,204 @@
+package extract_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nyaruka/phonenumbers/v2"
+
+	"github.com/clientele-crm/clientele/core/extract"
+)
+
+// prose has neither digits nor an @, the text in which a reader finds nothing
+// and must be fast.
+var prose = strings.Repeat("The meeting went well and everybody agreed that the garden needs some work before the summer. "+
+	"We walked along the river, talked about the old bridge, and came back when it began to rain. "+
+	"Nothing in this paragraph asks for an answer; it only goes on, as letters between friends do.\n", 400)
+
+// BenchmarkRun measures a run beside the plain scan of the same bytes and the
+// number matcher alone. Metrics: MB/s, and how many times slower than each.
+func BenchmarkRun(b *testing.B) {
+	dialogue := evalTexts(b)
+	for _, c := range []struct {
+		name, text string
+		messages   []extract.Message
+	}{
+		{"messages", strings.Join(textsOf(dialogue), "\n"), dialogue},
+		{"prose", prose, []extract.Message{{Channel: extract.Chat, Text: prose}}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			s := extract.Settings{Region: "US"}
+			size := 0
+			for _, m := range c.messages {
+				size += len(m.Text)
+			}
+			b.SetBytes(int64(size))
+			start := cpuTime(b)
+			for b.Loop() {
+				for _, m := range c.messages {
+					extract.Run(m, s)
+				}
+			}
+			perRun := (cpuTime(b) - start).Seconds() / float64(b.N)
+			b.ReportMetric(float64(size)/1e6/perRun, "MB/cpu_s")
+			b.ReportMetric(perRun/timeOf(b, func() { scan(c.text) }), "x_scan")
+			b.ReportMetric(perRun/timeOf(b, func() { matcherOnly(c.text) }), "x_FindNumbers")
+		})
+	}
+}
+
+// timeOf is the least processor time of some runs, in seconds. Processor time
+// and not the clock's, so that a busy machine doesn't change the outcome.
+func timeOf(tb testing.TB, f func()) float64 {
+	tb.Helper()
+	best := time.Hour
+	for range 5 {
+		start := cpuTime(tb)
+		f()
+		best = min(best, max(cpuTime(tb)-start, time.Microsecond))
+	}
+	return best.Seconds()
+}
+
+// cpuTime is the processor time that this process used so far.
+func cpuTime(tb testing.TB) time.Duration {
+	tb.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		tb.Fatalf("read the processor time: %v", err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+var sink int
+
+func scan(text string) {
+	n := 0
+	for i := 0; i < len(text); i++ {
+		if text[i] == '@' {
+			n++
+		}
+	}
+	sink += n
+}
+
+func matcherOnly(text string) {
+	for range phonenumbers.FindNumbers(text, "US") {
+		sink++
+	}
+}
+
+func textsOf(messages []extract.Message) []string {
+	var out []string
+	for _, m := range messages {
+		out = append(out, m.Text)
+	}
+	return out
+}
+
+// evalTexts are the messages of our evaluation set.
+func evalTexts(tb testing.TB) []extract.Message {
+	tb.Helper()
+	files, err := filepath.Glob("testdata/eval/*.jsonl")
+	if err != nil || len(files) == 0 {
+		tb.Fatalf("testdata/eval: %v, %d files", err, len(files))
+	}
+	var out []extract.Message
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		lines := bufio.NewScanner(f)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			var m struct{ Channel, Text string }
+			if err := json.Unmarshal(lines.Bytes(), &m); err != nil {
+				tb.Fatalf("%s: %v", name, err)
+			}
+			if m.Text != "" {
+				out = append(out, extract.Message{Channel: extract.Channel(m.Channel), Text: m.Text})
+			}
+		}
+		if err := f.Close(); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return out
+}
+
+// TestTimeIsLinear runs six hostile inputs in two sizes: twice the input may
+// take at most 2.3 times the time.
+func TestTimeIsLinear(t *testing.T) {
+	for _, c := range hostile {
+		t.Run(c.name, func(t *testing.T) {
+			ratio := 0.0
+			for range 4 { // the machine's noise only ever adds
+				small, large := timeHostile(t, c.make(1<<16), c.mail), timeHostile(t, c.make(1<<17), c.mail)
+				ratio = large / small
+				if ratio <= 2.3 {
+					return
+				}
+			}
+			t.Errorf("twice the input takes %.2f times as long", ratio)
+		})
+	}
+}
+
+func timeHostile(t *testing.T, text string, mail bool) float64 {
+	t.Helper()
+	return timeOf(t, func() {
+		if mail {
+			if m, err := extract.ReadMail([]byte(text)); err == nil {
+				extract.Run(m.Message(extract.Inbound), extract.Settings{Region: "US"})
+			}
+			return
+		}
+		extract.Run(extract.Message{Channel: extract.Email, Headers: map[string]string{"from": "ann@example.com"}, Text: text}, extract.Settings{Region: "US"})
+	})
+}
+
+var hostile = []struct {
+	name string
+	mail bool
+	make func(n int) string
+}{
+	{"digits", false, func(n int) string { return strings.Repeat("2127365000 44 ", n/14) }},
+	{"dots", false, func(n int) string { return strings.Repeat(".", n) }},
+	{"at signs", false, func(n int) string { return strings.Repeat("a@", n/2) }},
+	{"quotes", false, func(n int) string { return strings.Repeat("> On Monday Ann wrote:\n", n/23) }},
+	{"nested MIME", true, nestedMail},
+	{"long lines", false, func(n int) string { return strings.Repeat("I'm at 12 Main St, my name is Ann, ", n/35) }},
+}
+
+func nestedMail(n int) string {
+	var b strings.Builder
+	b.WriteString("From: ann@example.com\r\nSubject: deep\r\nMIME-Version: 1.0\r\n")
+	for i := 0; b.Len() < n; i++ {
+		b.WriteString("Content-Type: multipart/mixed; boundary=\"b" + strings.Repeat("x", i%7) + "\"\r\n\r\n--b" + strings.Repeat("x", i%7) + "\r\n")
+	}
+	b.WriteString("Content-Type: text/plain\r\n\r\nhello\r\n")
+	return b.String()
+}
+
+// TestLargeMailIsQuick reads and runs a mail of one megabyte in half a second.
+func TestLargeMailIsQuick(t *testing.T) {
+	body := strings.Repeat("Please call me at 212-736-5000 or write to ann@example.com about order 12345.\r\n", 1<<20/79)
+	raw := []byte("From: Ann Lee <ann@example.com>\r\nTo: shop@own.example\r\nSubject: long\r\n\r\n" + body)
+	best := timeOf(t, func() {
+		m, err := extract.ReadMail(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		extract.Run(m.Message(extract.Inbound), extract.Settings{Region: "US"})
+	})
+	if best > 0.5 {
+		t.Errorf("a mail of %d bytes took %.2f s", len(raw), best)
+	}
+}
