@@ -200,7 +200,7 @@ func decodeBatch(contentType string, body []byte) ([][]part, error) {
 // decodePart reads the HTTP answer inside a part. Its end is the end of the part:
 // real servers send no Content-Length there.
 func decodePart(outer textproto.MIMEHeader, content []byte) (part, error) {
-	content = append(content, "\r\n"...) // a 204 may end without its empty line
+	content = append(content, "\r\n\r\n"...) // a 204 may end without its empty line
 	in := bufio.NewReader(bytes.NewReader(content))
 	answer, err := http.ReadResponse(in, nil)
 	if err != nil {

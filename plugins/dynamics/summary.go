@@ -171,8 +171,6 @@ func (m *activity) participate(item sdk.Activity, owner, ownerSet string, contac
 	m.createOnly[m.kind.parties] = parties
 }
 
-func jsonHeader() map[string]string { return map[string]string{"Content-Type": "application/json"} }
-
 // create makes the row, open. A taken id is refused with 412.
 func (m activity) create() operation {
 	body := map[string]any{}

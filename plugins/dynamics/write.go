@@ -79,9 +79,7 @@ func (s *session) writeOperation(t table, item sdk.WriteItem) (operation, *sdk.E
 		return operation{}, refuse(sdk.ClassValidation, "", "version %q: want the digits of an earlier outcome", item.Version)
 	}
 	more := map[string]any{}
-	op := operation{method: http.MethodPatch, header: map[string]string{
-		"Content-Type": "application/json", "Prefer": "return=representation",
-	}}
+	op := operation{method: http.MethodPatch, header: map[string]string{"Prefer": "return=representation"}}
 	path := byKey(t.set, key, item.ExternalKey)
 	switch {
 	case item.CRMID != "":

@@ -63,7 +63,7 @@ func (c *call) closed(t *table, old row, body map[string]any) *failure {
 	if !t.Activity {
 		return nil
 	}
-	if made := c.set; made != nil && c.sim.settings.RefuseCloseInSet && body["statecode"] != nil && made.holds(old.ID) {
+	if made := c.set; made != nil && c.sim.settings.RefuseCloseInSet && body["statecode"] != nil && slices.Contains(made.created, old.ID) {
 		return fail(400, "0x80048408", "The state of %s %s cannot change in the change set that creates it.", t.Name, old.ID)
 	}
 	if old.number("statecode") == 0 || old.number("statecode") == 3 || !c.sim.settings.RefuseClosedEdits {

@@ -28,17 +28,9 @@ const (
 
 // changeSet is the transaction of several operations.
 type changeSet struct {
-	// made are the rows by Content-ID, for $1.
-	made map[string]target
-}
-
-func (s *changeSet) holds(id string) bool {
-	for _, at := range s.made {
-		if at.ID == id {
-			return true
-		}
-	}
-	return false
+	// made are the rows by Content-ID, for $1; created are those that are new.
+	made    map[string]target
+	created []string
 }
 
 func badReference(ref string) *failure {
@@ -217,7 +209,7 @@ func readPart(outer textproto.MIMEHeader, content []byte) (batchPart, *failure) 
 	if err != nil && err != io.EOF {
 		return batchPart{}, unreadable("A header line is not valid.")
 	}
-	if err == io.EOF && words[0] == http.MethodGet {
+	if words[0] == http.MethodGet && !bytes.HasSuffix(content, []byte("\n")) {
 		return batchPart{}, unreadable("A GET part must end in an empty line.") // quirk 4
 	}
 	body, err := io.ReadAll(in.R)
@@ -237,7 +229,7 @@ func (c *call) runUnit(unit []batchPart, n int) []*answer {
 		f.RetryAfter = 5
 		return []*answer{f.answer(false)}
 	}
-	if len(unit) == 1 && unit[0].id == "" || len(unit) == 1 {
+	if len(unit) == 1 {
 		return []*answer{c.runPart(unit[0], nil)}
 	}
 	set := &changeSet{made: map[string]target{}}
@@ -278,6 +270,9 @@ func (c *call) runPart(p batchPart, set *changeSet) *answer {
 	if set != nil && a.status < 300 {
 		if at, ok := one.addressed(a); ok {
 			set.made[p.id] = at
+			if p.method == http.MethodPost {
+				set.created = append(set.created, at.ID)
+			}
 		}
 	}
 	return a
