@@ -209,7 +209,7 @@ func (h *Host) startWork(ctx context.Context) error {
 	}
 	h.onStop(h.Adapters.Stop)
 	engine := &crmsync.Engine{
-		DB: h.DB, Connections: h.Connections, Adapter: h.Adapters.Adapter, Host: hostID(), Now: h.now,
+		DB: h.DB, Connections: h.Connections, Adapter: h.Adapters.AdapterFor, Host: hostID(), Now: h.now,
 		Log: h.log.With("part", "sync"), Link: h.link,
 	}
 	engine.Start(ctx)

@@ -106,12 +106,12 @@ func (h *Host) operator(r *http.Request) (actor.Actor, error) {
 }
 
 func (h *Host) apiServices(authenticate func(*http.Request) (actor.Actor, error)) api.Services {
-	s := api.Services{
+	return api.Services{
 		DB: h.DB, Access: h.Access, Tenants: h.Tenants, Clients: h.Clients, Conversations: h.Conversations, Intake: h.Intake,
+		Connections: h.Connections, Sync: h.Sync,
 		Now: h.now, Logger: h.log.With("part", "api"), Registry: h.registry, Version: h.options.Version, Authenticate: authenticate,
 		Checks: h.checks(),
 	}
-	return s
 }
 
 // makePublic is what people and programs reach: the pages, and the API under its
@@ -133,8 +133,21 @@ func (h *Host) makePublic() (http.Handler, error) {
 	return mux, nil
 }
 
+// checks are what the host needs to do its work.
 func (h *Host) checks() []api.Check {
 	return []api.Check{
 		{Name: "database", Run: func(ctx context.Context) error { return h.DB.Pool().Ping(ctx) }},
+		{Name: "adapters", Run: func(context.Context) error {
+			if h.Adapters == nil {
+				return nil
+			}
+			var down error
+			for _, s := range h.Adapters.Status() {
+				if s.PID == 0 {
+					down = errors.Join(down, fmt.Errorf("%s does not run: %s", s.Name, s.Cause))
+				}
+			}
+			return down
+		}},
 	}
 }

@@ -32,8 +32,9 @@ const (
 type Engine struct {
 	DB          *db.DB
 	Connections *connection.Service
-	// Adapter answers the running adapter of a name, or why there is none.
-	Adapter func(name string) (sdk.Adapter, error)
+	// Adapter answers the running adapter of a name for a tenant, who may be
+	// pinned to a version, or why there is none.
+	Adapter func(name string, t actor.TenantID) (sdk.Adapter, error)
 	// Host tells this host from others on the same database.
 	Host string
 	Now  func() time.Time

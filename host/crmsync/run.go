@@ -67,7 +67,7 @@ func (r *run) prepare(ctx context.Context, id connection.ID) (ready bool, err er
 	if c.State == connection.Paused || parked {
 		return false, nil
 	}
-	if r.adapter, err = r.engine.Adapter(c.Adapter); err != nil {
+	if r.adapter, err = r.engine.Adapter(c.Adapter, r.tenant); err != nil {
 		return false, r.park(ctx, "the adapter "+c.Adapter+" can't be used: "+err.Error(), parkNoAdapter)
 	}
 	call, cancel := context.WithTimeout(ctx, callTimeout)
