@@ -33,7 +33,7 @@ func (r *run) readPlace(b *block, s *street) (place, bool) {
 			continue
 		}
 		cityFrom, cityTo := r.cityBefore(b, s, from, k)
-		if cityFrom >= cityTo {
+		if cityFrom >= cityTo || b.kind(cityFrom) == word && functionWords[b.low(cityFrom)] && b.low(cityFrom) != "the" && b.tokens[cityFrom].capital == lowerCase {
 			continue
 		}
 		p := place{city: b.slice(cityFrom, cityTo), state: b.slice(k, k+n), zip: zip, to: k + n + m, strong: strong}

@@ -138,6 +138,9 @@ func (r *run) readStreet(b *block, i int) (street, bool) {
 			break
 		}
 	}
+	if typeAt < 0 && (b.low(nameFrom) == "avenue" || b.low(nameFrom) == "ave") && b.low(nameFrom+1) == "of" {
+		typeAt = nameFrom // Avenue of the Americas
+	}
 	if typeAt < 0 && weakAt >= 0 && !counts(b, nameFrom) {
 		typeAt = weakAt
 	}
@@ -152,7 +155,7 @@ func (r *run) readStreet(b *block, i int) (street, bool) {
 	if badRange(b, nameFrom, typeAt) || counts(b, nameFrom) {
 		return s, false
 	}
-	s.typed, s.named = true, typeAt > nameFrom
+	s.typed, s.named = true, typeAt > nameFrom || b.low(typeAt+1) == "of"
 	s.to = typeAt + 1
 	for s.to < len(b.tokens) && !b.newline(s.to) { // "Street Crt", "Ave."
 		switch {
@@ -170,7 +173,7 @@ func (r *run) readStreet(b *block, i int) (street, bool) {
 			s.to += 3
 		}
 	}
-	s.capital = capitalised(b, nameFrom, typeAt)
+	s.capital = capitalised(b, nameFrom, typeAt+1)
 	return r.finishStreet(b, s), true
 }
 

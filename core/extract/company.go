@@ -205,7 +205,7 @@ func (r *run) considerCompany(s *sentence, at int, weight strength) {
 	if legal {
 		f.Confidence = 0.93
 	}
-	if lower || s.casing == casingTitle {
+	if lower || s.casing == casingTitle && weight != certainly {
 		f.Confidence = min(f.Confidence, 0.6)
 	}
 	r.add(f, s.line, reason)
@@ -254,7 +254,7 @@ func (r *run) readCompany(s *sentence, i int) (name string, from, to int, ok boo
 			if words > 0 && (t.low == "of" || t.low == "and" || t.low == "for" || t.low == "de" || t.low == "the" || t.low == "und" || t.low == "et" || t.low == "y" || t.low == "e" || t.low == "du" || t.low == "del") && j+1 < len(s.tokens) && s.tokens[j+1].kind == word && s.tokens[j+1].capital != lowerCase && !functionWords[s.low(j+1)] && r.joins(s, j) {
 				continue
 			}
-			if r.d.words.company.legal[t.low] && words > 0 {
+			if r.d.words.company.legal[t.low] && words > 0 && !functionWords[t.low] {
 				words++
 				end = j + 1
 			}

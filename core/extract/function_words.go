@@ -5,7 +5,7 @@ package extract
 // somebody's.
 var functionWords = setOf(`a an the this that these those i me my mine you your yours he him his she her hers it its we us our ours they them their theirs
 who whom whose what which when where why how and or but nor so yet if then than because although though while until unless since
-of in on at to from with without by for about into onto over under after before between through during against above below up down out off again near
+as than of in on at to from with without by for about into onto over under after before between through during against above below up down out off again near
 am is are was were be been being have has had having do does did doing can could shall should would might must
 not no yes none nothing nobody never ever always also just only even still already now here there very too quite rather really
 hi hello hey thanks thank please sorry ok okay yeah yep nope

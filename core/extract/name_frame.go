@@ -101,6 +101,9 @@ func (r *run) framesAt(s *sentence, i int) []frame {
 			return []frame{{"here", probably, i, true}}
 		}
 	case "call", "calls":
+		if next == "me" && (prev == "can" || prev == "could" || prev == "may") && s.low(i-2) == "you" {
+			return []frame{{"call_me", possibly, s.skip(i + 2), false}}
+		}
 		if next == "me" && prev != "to" && prev != "can" && prev != "could" && prev != "please" || next == "me" && prev == "please" {
 			return []frame{{"call_me", probably, s.skip(i + 2), false}}
 		}
@@ -192,7 +195,7 @@ func asksForOwnName(s *sentence, owner int) bool {
 		switch s.low(k) {
 		case ",", ".", ";", ":", "and", "-":
 			return false
-		case "what", "what's", "whats", "think", "know", "guess", "remember", "forget", "forgot", "say", "says", "spell", "if", "whether", "isn't", "not", "did", "does", "do", "why", "how", "tell", "pronounce":
+		case "what", "what's", "whats", "think", "know", "guess", "remember", "forget", "forgot", "spell", "if", "whether", "isn't", "not", "did", "does", "do", "why", "how", "tell", "pronounce":
 			return true
 		case "is":
 			return k == owner-1 && k == 0

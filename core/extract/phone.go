@@ -175,6 +175,8 @@ func (r *run) addPhone(start, end int, raw string, n match.Number, detector stri
 	switch {
 	case r.d.isOwnNumber(n.E164):
 		reason = "the tenant's own number"
+	case r.insideLink(start):
+		reason = "part of a link"
 	case r.isIdentifierOfAThing(start):
 		reason = "follows a word for an order, card or account"
 	case r.partOfLongerNumber(start, end):
@@ -187,11 +189,23 @@ func (r *run) addPhone(start, end int, raw string, n match.Number, detector stri
 	r.add(f, line, reason)
 }
 
+// insideLink says whether a position stands in a URL or a path.
+func (r *run) insideLink(at int) bool {
+	from := strings.LastIndexAny(r.d.text[max(0, at-200):at], " \n\t<\"") + 1 + max(0, at-200)
+	word := r.d.low[from:at]
+	return strings.Contains(word, "://") || strings.HasPrefix(word, "www.") || strings.HasPrefix(word, "/") && strings.Count(word, "/") > 1
+}
+
 // isFax: the label before or behind a number says fax.
 func (r *run) isFax(start, end int) bool {
 	before := strings.TrimRight(r.d.low[max(0, start-12):start], " :.#-\t")
-	after := strings.TrimLeft(r.d.low[end:min(len(r.d.low), end+8)], " (,")
-	return strings.HasSuffix(before, "fax") || strings.HasSuffix(before, "facsimile") || strings.HasSuffix(before, "telefax") || strings.HasPrefix(after, "fax") || strings.HasSuffix(before, "\nf") || strings.HasSuffix(before, " f")
+	after := r.d.low[end:min(len(r.d.low), end+8)]
+	if i := strings.Index(after, "fax"); i <= 0 || strings.Trim(after[:i], " (,") != "" {
+		after = ""
+	} else {
+		after = "fax"
+	}
+	return strings.HasSuffix(before, "fax") || strings.HasSuffix(before, "facsimile") || strings.HasSuffix(before, "telefax") || after == "fax" || strings.HasSuffix(before, "\nf") || strings.HasSuffix(before, " f")
 }
 
 // thingWords name what has a number and is no phone.
@@ -211,7 +225,7 @@ func (r *run) isIdentifierOfAThing(start int) bool {
 		if phoneCues[w] && w != "number" && w != "line" {
 			return false
 		}
-		if thingWords[w] {
+		if thingWords[w] && !(w == "code" && k > 0 && fields[k-1] == "area") {
 			for _, later := range fields[k+1:] {
 				switch later {
 				case "phone", "tel", "mobile", "cell", "call", "and", "or", "at", "on", "please", "to":

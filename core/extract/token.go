@@ -181,10 +181,19 @@ done:
 		t.capital = allUpper
 	case firstUpper:
 		t.capital = upperFirst
+	case upper == 1 && innerCapital(text[i:j]):
+		t.capital = upperFirst // al-Farsi, d'Angelo
 	default:
 		t.capital = lowerCase
 	}
 	return t
+}
+
+// innerCapital says whether a capital follows a hyphen or an apostrophe after
+// one to three letters.
+func innerCapital(w string) bool {
+	i := strings.IndexAny(w, "-'")
+	return i > 0 && i <= 3 && i+1 < len(w) && w[i+1] >= 'A' && w[i+1] <= 'Z'
 }
 
 func isLetterByte(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
