@@ -10,7 +10,7 @@ import (
 // and "acme" are one). A name made of nothing else keeps its words. Empty for
 // a name without letters or digits.
 func CompanyKey(name string) string {
-	folded := strings.NewReplacer("'", "", "’", "", "&", " and ", "+", " and ", ".", "").Replace(Fold(name))
+	folded := companySigns.Replace(Fold(name))
 	words := strings.FieldsFunc(folded, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	kept := words
 	if len(kept) > 1 && kept[0] == "the" {
@@ -24,3 +24,5 @@ func CompanyKey(name string) string {
 	}
 	return strings.Join(kept, " ")
 }
+
+var companySigns = strings.NewReplacer("'", "", "’", "", "&", " and ", "+", " and ", ".", "")

@@ -27,9 +27,10 @@ var (
 	machineLocals = sync.OnceValue(func() map[string]bool {
 		return words("postmaster mailerdaemon mailer-daemon mail-daemon daemon root nobody www-data apache cron listserv majordomo mailman list lists newsletter newsletters news notification notifications notify alert alerts automailer autoresponder auto-reply autoreply bounce bounces return returns-bounce unsubscribe mailer mailing digest")
 	})
-	machineHosts = sync.OnceValue(func() map[string]bool { return words("bounce bounces noreply no-reply lists") })
-	nicknames    = sync.OnceValue(func() map[string][]int { return nicknameGroups(nicknameText) })
-	legalWords   = sync.OnceValue(func() map[string]bool { return words(legalText) })
+	machineHosts  = sync.OnceValue(func() map[string]bool { return words("bounce bounces noreply no-reply lists") })
+	nicknames     = sync.OnceValue(func() map[string][]int { return nicknameGroups(nicknameText) })
+	nicknameHeads = sync.OnceValue(func() []string { return lineHeads(nicknameText) })
+	legalWords    = sync.OnceValue(func() map[string]bool { return words(legalText) })
 )
 
 // noReplyMarks are looked for in a local part without its punctuation.
@@ -59,6 +60,13 @@ func nicknameGroups(text string) map[string][]int {
 		n++
 	})
 	return groups
+}
+
+// lineHeads are the first words of the lines, by number.
+func lineHeads(text string) []string {
+	var heads []string
+	eachLine(text, func(line string) { heads = append(heads, strings.Fields(line)[0]) })
+	return heads
 }
 
 func eachLine(text string, use func(line string)) {

@@ -132,9 +132,12 @@ var nameParticles = map[string]bool{
 // nameWords folds a name for comparing: case, accents and punctuation go, and
 // an apostrophe joins ("O'Neil" is "ONeil").
 func nameWords(name string) []string {
-	folded := strings.NewReplacer("'", "", "’", "", "`", "").Replace(Fold(name))
+	folded := apostrophes.Replace(Fold(name))
 	return strings.FieldsFunc(folded, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }
+
+// apostrophes, like every Replacer, never changes and may be used concurrently.
+var apostrophes = strings.NewReplacer("'", "", "’", "", "`", "")
 
 // Fold makes text comparable across keyboards: compatibility forms, case and
 // accents are dropped, and letters that don't decompose get their usual base
