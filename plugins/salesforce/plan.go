@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/clientele-crm/clientele/sdk"
 )
@@ -23,6 +24,8 @@ func (a *adapter) Plan(ctx context.Context, req sdk.WriteRequest) (sdk.PlanReply
 			written = append(written, name)
 		}
 	}
+	slices.Sort(written) // the same batch asks the same question
+	written = slices.Compact(written)
 	if name, bad := badField(req.Object, written); bad {
 		return sdk.PlanReply{}, refused(name, name+": is no API name of an object or field")
 	}

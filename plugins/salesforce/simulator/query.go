@@ -258,7 +258,7 @@ func (s *Simulator) answerValue(o object, r record, f field) any {
 		{"city", "City"}, {"country", "Country"}, {"countryCode", "CountryCode"}, {"geocodeAccuracy", "GeocodeAccuracy"}, {"latitude", "Latitude"},
 		{"longitude", "Longitude"}, {"postalCode", "PostalCode"}, {"state", "State"}, {"stateCode", "StateCode"}, {"street", "Street"},
 	} {
-		if _, known := o.find(prefix + part.field); known {
+		if sub, known := o.find(prefix + part.field); known && s.visible(o, sub) {
 			value := r[prefix+part.field]
 			filled = filled || value != nil
 			out = append(out, pair{part.key, value})
