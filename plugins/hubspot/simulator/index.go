@@ -36,8 +36,7 @@ func newIndex() *index {
 	}
 }
 
-// keyed are the properties that can be asked for by value: email with its
-// secondary addresses, and whatever may be unique.
+// valueKey is where a value is indexed; values compare without case.
 func valueKey(portal int64, typ, property, value string) string {
 	return fmt.Sprintf("%d/%s/%s/%s", portal, typ, property, strings.ToLower(value))
 }
@@ -64,7 +63,8 @@ func (x *index) remove(r record) {
 	}
 }
 
-// keyedValues lists property and value of everything a record can be found by.
+// keyedValues lists property and value of everything a record can be found by;
+// secondary addresses count as email.
 func keyedValues(r record) [][2]string {
 	var out [][2]string
 	for name, value := range r.Properties {
