@@ -33,7 +33,7 @@ func (a *adapter) LogActivities(ctx context.Context, req sdk.LogActivitiesReques
 	}
 	l.complete(ctx)
 	l.updateExisting(ctx)
-	return sdk.WriteReply{Outcomes: l.done, Usage: s.usage()}, nil
+	return s.reply(l.done)
 }
 
 // logging is a LogActivities under way.
@@ -135,7 +135,7 @@ func (l *logging) settle(i int, parts []part, done sdk.Done) {
 		if p.Status < 200 || p.Status >= 300 {
 			e := classify(p, true)
 			if e.Class == sdk.ClassNotFound && !strings.Contains(e.Message, m.id) {
-				e.Field = "regardingobjectid" // the contact is gone, not the activity
+				e.Field = fieldAssociation // the contact is gone, not the activity
 			}
 			l.done[i] = sdk.Fail(item.ItemID, e)
 			return

@@ -170,7 +170,7 @@ func TestTheContactOfAnActivityIsGone(t *testing.T) {
 	id := c.write(contact(1)).Outcomes[0].CRMID
 	made := c.log(activityOf(1, "voice", id)).Outcomes[0]
 	gone := c.log(activityOf(2, "voice", "0a0b0c0d-1111-4222-8333-0123456789ab")).Outcomes[0]
-	if gone.Err == nil || gone.Err.Class != sdk.ClassNotFound || gone.Err.Field != "regardingobjectid" {
+	if gone.Err == nil || gone.Err.Class != sdk.ClassNotFound || gone.Err.Field != fieldAssociation {
 		t.Errorf("contact gone: %+v", gone.Err)
 	}
 	c.post("/edit/org-a/phonecall", map[string]any{"id": made.CRMID, "delete": true})

@@ -127,6 +127,30 @@ func (s *session) fail(e *sdk.Error) error {
 	return &whole
 }
 
+// fieldAssociation is the Field of a not_found that is about the record at the
+// other end: the account of a contact, the contact of an activity.
+const fieldAssociation = "association"
+
+// reply answers outcomes. When a limit or the token stopped every item, it is the
+// call that failed: the host then parks the connection, not a hundred records.
+func (s *session) reply(outcomes []sdk.Outcome) (sdk.WriteReply, error) {
+	common := (*sdk.Error)(nil)
+	for _, o := range outcomes {
+		if o.Err == nil || common != nil && o.Err.Class != common.Class {
+			common = nil
+			break
+		}
+		common = o.Err
+	}
+	if common != nil {
+		switch common.Class {
+		case sdk.ClassThrottled, sdk.ClassQuota, sdk.ClassAuth:
+			return sdk.WriteReply{}, s.fail(common)
+		}
+	}
+	return sdk.WriteReply{Outcomes: outcomes, Usage: s.usage()}, nil
+}
+
 // refuse is the error for something that is not sent.
 func refuse(class sdk.Class, field, format string, args ...any) *sdk.Error {
 	return &sdk.Error{Class: class, Retry: sdk.RetryNever, Field: field, Message: fmt.Sprintf(format, args...)}

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 
@@ -24,24 +23,6 @@ func TestEncodeBatch(t *testing.T) {
 		t.Error("a line does not end in CRLF (quirk 3)")
 	}
 	golden(t, "batch.txt", strings.ReplaceAll(string(got), "\r\n", "\n"))
-}
-
-// golden compares with a file in testdata; UPDATE=1 writes it.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := "testdata/" + name
-	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got), UPDATE=1 rewrites it:\n%s", path, diff)
-	}
 }
 
 const answered = `--r

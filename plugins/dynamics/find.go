@@ -38,9 +38,11 @@ func (a *adapter) Find(ctx context.Context, req sdk.FindRequest) (sdk.FindReply,
 		return sdk.FindReply{}, bad
 	}
 	search := newSearch(t, s.settings.keyColumn(), req.Keys)
-	for _, c := range slices.Concat(t.emails, t.phones) {
-		if !slices.Contains(columns, c) && (search.asks(sdk.FindByEmail) || search.asks(sdk.FindByPhone)) {
-			columns = append(columns, c)
+	if search.asks(sdk.FindByEmail) || search.asks(sdk.FindByPhone) {
+		for _, c := range slices.Concat([]string{"statecode"}, t.emails, t.phones) {
+			if !slices.Contains(columns, c) {
+				columns = append(columns, c)
+			}
 		}
 	}
 	var reads []operation
@@ -178,7 +180,7 @@ func (f search) matches(r row) []sdk.FindKey {
 	}
 	add(sdk.FindByExternalKey, f.key)
 	add(sdk.FindByID, f.table.id)
-	if r["statecode"] == nil || r["statecode"] == float64(0) {
+	if r["statecode"] == float64(0) {
 		add(sdk.FindByEmail, f.table.emails...)
 		add(sdk.FindByPhone, f.table.phones...)
 	}

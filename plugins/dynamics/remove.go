@@ -47,7 +47,7 @@ func (a *adapter) Delete(ctx context.Context, req sdk.DeleteRequest) (sdk.WriteR
 			done[at[n]] = removed(req.Items[at[n]], parts)
 		}
 	}
-	return sdk.WriteReply{Outcomes: done, Usage: s.usage()}, nil
+	return s.reply(done)
 }
 
 func removed(item sdk.DeleteItem, parts []part) sdk.Outcome {

@@ -36,7 +36,7 @@ func (a *adapter) Write(ctx context.Context, req sdk.WriteRequest) (sdk.WriteRep
 		return sdk.WriteReply{}, s.fail(failed)
 	}
 	w.nameCandidates(ctx)
-	return sdk.WriteReply{Outcomes: w.outcomes(), Usage: s.usage()}, nil
+	return s.reply(w.done)
 }
 
 // writing is a Write under way.
@@ -146,8 +146,11 @@ func (w *writing) outcome(item sdk.WriteItem, p part) sdk.Outcome {
 	key := w.settings.keyColumn()
 	if p.Status < 200 || p.Status >= 300 {
 		e := classify(p, true)
-		if e.Class == sdk.ClassSchema && e.Field == "" {
+		switch {
+		case e.Class == sdk.ClassSchema && e.Field == "":
 			e.Field = key
+		case e.Class == sdk.ClassNotFound && item.AssociateCRMID != "" && strings.Contains(strings.ToLower(e.Message), strings.ToLower(item.AssociateCRMID)):
+			e.Field = fieldAssociation
 		}
 		return sdk.Fail(item.ItemID, e)
 	}
@@ -181,8 +184,6 @@ func (w *writing) outcome(item sdk.WriteItem, p part) sdk.Outcome {
 	out.Echo = r.values(names(item.Fields))
 	return out
 }
-
-func (w *writing) outcomes() []sdk.Outcome { return w.done }
 
 // takeKeysFromMerged settles items whose key still stands on a record that was
 // merged into theirs: the loser keeps it (§8). One read finds the losers, one

@@ -87,6 +87,11 @@ func TestAContactIsLinkedToItsAccount(t *testing.T) {
 	if e := firstErr(c.write(item)); e != nil {
 		t.Fatal(e)
 	}
+	lost := contact(2)
+	lost.AssociateCRMID = "0a0b0c0d-1111-4222-8333-0123456789ab"
+	if e := firstErr(c.write(lost)); e == nil || e.Class != sdk.ClassNotFound || e.Field != fieldAssociation {
+		t.Errorf("an account that is gone: %+v", e)
+	}
 	if got := c.records("contact")[0]["_parentcustomerid_value"]; got != item.AssociateCRMID {
 		t.Errorf("parent customer %v, want the account", got)
 	}

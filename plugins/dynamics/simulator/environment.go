@@ -265,8 +265,9 @@ func (e *environment) byKey(t *table, values map[string]string) (row, bool, *fai
 		"The key in the request URI is not valid for resource 'Microsoft.Dynamics.CRM.%s'. Ensure that the names and number of key properties match the declared or alternate key properties.", t.Name)
 }
 
-// newID is an id for a row that its writer gave none.
-func newID() string { return uuid.NewString() }
+// newID is an id for a row that its writer gave none: growing, as the server's
+// are (§4.2).
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // stamp is a time as Dataverse stores it: UTC with seconds.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
