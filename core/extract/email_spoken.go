@@ -57,8 +57,14 @@ func readMark(s *sentence, i int, words map[string]bool) (mark, bool) {
 	// "gmail . com": a sign with blanks on both sides was set apart on purpose.
 	m.spoken = m.spoken || t.kind == punct && i > 0 && s.tokens[i-1].end < t.start && i+1 < len(s.tokens) && s.tokens[i+1].start > t.end
 	i++
-	if m.spoken && s.low(i) == "sign" {
+	switch {
+	case m.spoken && s.low(i) == "sign":
 		i++
+	case m.spoken && s.low(i) == "the" && (s.low(i+1) == "rate" || s.low(i+1) == "sign"): // as said in India
+		i += 2
+		if s.low(i) == "of" {
+			i++
+		}
 	}
 	for isBracket(s.low(i)) {
 		m.bracketed = true

@@ -416,7 +416,7 @@ func (r *run) weighLower(p person, f frame, ordinary, good, bad bool) float64 {
 		return 0
 	case p.given && p.surname && !single:
 		return 0.65
-	case f.strength == possibly && !(p.given && good):
+	case f.strength == possibly && !(p.given && good || p.known && good && !single):
 		return 0
 	case p.given && good:
 		return 0.6

@@ -281,6 +281,9 @@ func readLoneName(words *lexicon, text string) (person, bool) {
 // (Houston)", "Ann via Shop", or nothing when it names a function or a company.
 func parseDisplayName(words *lexicon, display, email string) (first, last string, ok bool) {
 	display = normalText(strings.Trim(display, " \t\"'"))
+	if i := strings.IndexByte(display, '/'); i > 0 && strings.Contains(display, "@") {
+		display = display[:i] // Lotus Notes: "Kate Symes/PDX/ECT@ECT"
+	}
 	if display == "" || len(display) > 100 || strings.Contains(display, "@") {
 		return "", "", false
 	}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/clientele-crm/clientele/core/match"
 )
 
 // Run reads one message. It is deterministic and safe for concurrent use; it
@@ -107,6 +109,13 @@ func (r *run) findFacts() {
 	}
 	if s.Phone != "" && !r.d.settings.off(FieldPhone) {
 		r.add(Finding{Field: FieldPhone, Value: s.Phone, Normal: s.Phone, Extension: s.Extension, Origin: OriginChannel, Detector: "sender", Confidence: 1, Whose: WhoseSpeaker, Stated: true}, -1, "")
+	}
+	form := r.d.message.PreChat
+	if email, ok := match.Email(form.Email); ok && !r.d.settings.off(FieldEmail) && !r.d.settings.IsOwn(email) && !match.IsNoReply(email) {
+		r.add(Finding{Field: FieldEmail, Value: form.Email, Normal: email, Origin: OriginPreChat, Detector: "form", Confidence: 1, Whose: WhoseSpeaker, Stated: true}, -1, "")
+	}
+	if n, ok := match.Phone(form.Phone, r.d.settings.Region); ok && !r.d.settings.off(FieldPhone) && !r.d.isOwnNumber(n.E164) {
+		r.add(Finding{Field: FieldPhone, Value: form.Phone, Normal: n.E164, Extension: n.Extension, Origin: OriginPreChat, Detector: "form", Confidence: 1, Whose: WhoseSpeaker, Stated: true}, -1, "")
 	}
 }
 

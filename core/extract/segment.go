@@ -91,17 +91,21 @@ func (d *document) blank(i int) bool { return d.trimmed(i) == "" }
 
 func (d *document) assignRoles(roles []Role) {
 	question := strings.ToLower(d.message.Context)
+	answered := true
 	for i := range d.lines {
 		switch {
 		case i < len(roles) && roles[i] == RoleAgent:
 			d.lines[i].kind = agentSide
 			if t := d.trimmed(i); t != "" {
-				question = t
+				if answered || len(question) > maxQuestion {
+					question = ""
+				}
+				question, answered = strings.TrimSpace(question+" "+t), false
 			}
 		default:
 			d.lines[i].question = question
 			if !d.blank(i) && !isFiller(d.trimmed(i)) {
-				question = ""
+				question, answered = "", true
 			}
 		}
 	}
@@ -117,6 +121,9 @@ func (d *document) askedBefore() {
 		d.lines[i].question = question
 	}
 }
+
+// maxQuestion bounds what is remembered of our side's turns.
+const maxQuestion = 400
 
 // isFiller knows answers that keep a question open.
 func isFiller(low string) bool {
@@ -198,7 +205,7 @@ func (d *document) cutQuotes(from int) {
 				i = d.quoteAfter(i, n)
 			} else if d.headerStack(i) {
 				d.noteForward(i)
-				d.quoteFrom(i)
+				d.quoteFrom(d.aboveStack(i))
 				return
 			}
 		}
@@ -233,6 +240,9 @@ func (d *document) quoteAfter(i, n int) int {
 func isQuoteRule(t string) bool {
 	if strings.HasPrefix(t, "begin forwarded message") || strings.HasPrefix(t, "début du message transféré") || strings.HasPrefix(t, "anfang der weitergeleiteten") ||
 		strings.HasPrefix(t, "inizio messaggio inoltrato") || strings.HasPrefix(t, "inicio del mensaje reenviado") {
+		return true
+	}
+	if strings.Contains(t, "above this line") {
 		return true
 	}
 	inner := strings.Trim(t, "-–—_=* ")
@@ -294,7 +304,7 @@ func isAttribution(t string, quoteFollows bool) bool {
 	}
 	for _, verb := range lists().quoteVerbs {
 		p := strings.Index(t, verb)
-		if p < 0 || !boundary(t, p, p+len(verb)) {
+		if p < 0 || verb[0] < 0xe2 && !boundary(t, p, p+len(verb)) { // CJK sets no blanks
 			continue
 		}
 		if digits || at || quoteFollows && p+len(verb) >= len(end)-1 {
@@ -346,6 +356,24 @@ func headerLabel(t string) string {
 	label := strings.TrimSpace(strings.TrimRight(t[:colon], " *_"))
 	label, _, _ = strings.Cut(label, " ") // "envoyé le"
 	return lists().headerLabels[label]
+}
+
+// aboveStack steps back over the name and date that Lotus Notes puts above a
+// copied header without From.
+func (d *document) aboveStack(i int) int {
+	if headerLabel(d.trimmed(i)) == "from" {
+		return i
+	}
+	dated, first := false, i
+	for k := i - 1; k >= 0 && k >= i-3 && !d.blank(k) && d.lines[k].kind == own && len(d.trimmed(k)) < 80; k-- {
+		t := d.trimmed(k)
+		dated = dated || strings.ContainsAny(t, "0123456789") && strings.ContainsAny(t, "/:")
+		first = k
+	}
+	if dated {
+		return first
+	}
+	return i
 }
 
 // noteForward remembers whom a copied header at or after line i names as its

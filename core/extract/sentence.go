@@ -48,7 +48,7 @@ func (d *document) cutSentences(spans []ownSpan) {
 	for _, s := range spans {
 		size += s.end - s.start
 	}
-	tokens := make([]token, 0, size/5+4)
+	tokens := make([]token, 0, size/4+4)
 	for _, s := range spans {
 		tokens = tokenize(d.text, d.low, s.start, s.end, tokens)
 	}
