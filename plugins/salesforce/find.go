@@ -71,7 +71,7 @@ func (o *org) search(req sdk.FindRequest) search {
 				s.add("Id", key, key.Value)
 			}
 		case sdk.FindByEmail:
-			for _, field := range o.settings.EmailFields {
+			for _, field := range o.settings.emailFields(req.Object) {
 				s.add(field, key, key.Value)
 			}
 		case sdk.FindByPhone:

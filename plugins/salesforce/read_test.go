@@ -60,6 +60,26 @@ func TestFindByEveryKindOfKey(t *testing.T) {
 	}
 }
 
+func TestObjectsAreAskedForWhatTheyHave(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "ready", "")
+	account := r.create("Account", `{"Name":"Muster GmbH","Phone":"(415) 555-0101","Clientele_Id__c":"`+key(1)+`"}`)
+	for object, want := range map[string]int{"Account": 2, "Lead": 0, "Task": 0} {
+		reply, err := r.a.Find(t.Context(), sdk.FindRequest{Connection: r.conn, Object: object, Keys: []sdk.FindKey{
+			{ItemID: "key", By: sdk.FindByExternalKey, Value: key(1)}, {ItemID: "phone", By: sdk.FindByPhone, Value: "+14155550101"},
+			{ItemID: "mail", By: sdk.FindByEmail, Value: "office@example.org"},
+		}})
+		if err != nil || len(reply.Hits) != want {
+			t.Errorf("%s: %+v, %v; want %d hits", object, reply.Hits, err, want)
+		}
+		for _, h := range reply.Hits {
+			if h.Record.ID != account {
+				t.Errorf("hit %+v", h)
+			}
+		}
+	}
+}
+
 func TestArchivedActivitiesAreFound(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "ready", "")
@@ -171,6 +191,44 @@ func TestChangesMissNothing(t *testing.T) {
 	}
 	if _, err := time.Parse(time.RFC3339, rd.horizon); err != nil {
 		t.Errorf("horizon: %v", err)
+	}
+}
+
+// Windows are built on the org's clock, not on this machine's.
+func TestChangesUseTheServersClock(t *testing.T) {
+	t.Parallel()
+	for _, skew := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
+		r := newRig(t, "ready", "")
+		r.admin("POST", "/clock", fmt.Sprintf(`{"advance":%q}`, skew))
+		rd := r.reader("Contact")
+		made := r.write("Contact", person(1)).Outcomes[0]
+		rd.all("Contact", 100)
+		if rd.changed[made.CRMID] == 0 {
+			t.Errorf("with a clock off by %v the new contact is missed", skew)
+		}
+		c, err := readCursor(rd.cursor)
+		if off := time.Since(c.Since.Add(-skew)); err != nil || off < -2*time.Second || off > overlapTime+5*time.Second {
+			t.Errorf("the next pass starts %v ago, %v", off, err)
+		}
+	}
+}
+
+// A page of a query is lost on the way: the call fails and the next one, from the
+// same cursor, has everything.
+func TestALostPageIsReadAgain(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "ready", "")
+	r.admin("PATCH", "/settings", `{"query_page":3}`)
+	rd := r.reader("Contact")
+	r.write("Contact", people(0, 10)...)
+	r.admin("POST", "/faults", `{"path":"/services/data/v66.0/query/**","preset":"locator_gone","skip":1,"count":1}`)
+	_, err := r.a.Changes(t.Context(), sdk.ChangesRequest{Connection: r.conn, Object: "Contact", Cursor: rd.cursor, Limit: 100})
+	if e := asError(t, err); e.Class != sdk.ClassTransient || e.Retry != sdk.RetryLater {
+		t.Errorf("a lost locator: %+v", e)
+	}
+	rd.all("Contact", 100)
+	if len(rd.changed) != 10 {
+		t.Errorf("saw %d of 10", len(rd.changed))
 	}
 }
 

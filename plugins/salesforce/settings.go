@@ -103,9 +103,20 @@ func (s *settings) check() error {
 	return nil
 }
 
+// emailFields are the fields in which an object may hold an address; accounts and
+// activities have none.
+func (s *settings) emailFields(object string) []string {
+	if object == objectAccount || object == objectTask {
+		return nil
+	}
+	return s.EmailFields
+}
+
 // phoneFields are the fields in which an object may hold a phone number.
 func (s *settings) phoneFields(object string) []string {
 	switch {
+	case object == objectTask:
+		return nil
 	case len(s.PhoneFields) > 0:
 		return s.PhoneFields
 	case object == objectAccount:

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -192,6 +193,30 @@ func TestABatchRefusedForOneRecordIsHalvedByTheHost(t *testing.T) {
 	}
 	if held := r.counts().Held["Contact"]; held != 0 {
 		t.Errorf("%d contacts were written", held)
+	}
+}
+
+// Two adapters write the same new client at once.
+func TestTheSameNewKeyTwiceMakesOneRecord(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "ready", "")
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() {
+			reply, err := newAdapter(nil).Write(t.Context(), sdk.WriteRequest{Connection: r.conn, Object: "Contact", Items: people(1, 50)})
+			if err != nil {
+				t.Error(err)
+			}
+			for _, o := range reply.Outcomes {
+				if o.Err != nil {
+					t.Errorf("%+v", o)
+				}
+			}
+		})
+	}
+	both.Wait()
+	if c := r.counts(); c.Held["Contact"] != 50 {
+		t.Errorf("held %v, want 50 contacts", c.Held)
 	}
 }
 

@@ -243,12 +243,14 @@ func (s *Simulator) readValue(f field, raw json.RawMessage) (any, *failure) {
 	return s.readText(f, text)
 }
 
+var emailForm = regexp.MustCompile(`^[^\s@<>"(),;:]+@[^\s@.]+(\.[^\s@.]+)+$`)
+
 // readText checks the texts: length in characters, addresses, picklists.
 func (s *Simulator) readText(f field, text string) (any, *failure) {
 	if f.length > 0 && utf8.RuneCountInString(text) > f.length {
 		return nil, bad("STRING_TOO_LONG", fmt.Sprintf("%s: data value too large: %s (max length=%d)", f.label, text, f.length), f.name)
 	}
-	if f.kind == "email" && !regexp.MustCompile(`^[^\s@<>"(),;:]+@[^\s@.]+(\.[^\s@.]+)+$`).MatchString(text) {
+	if f.kind == "email" && !emailForm.MatchString(text) {
 		return nil, bad("INVALID_EMAIL_ADDRESS", f.label+": invalid email address: "+text, f.name)
 	}
 	if f.restricted && f.kind == "picklist" && !slices.Contains(f.picklist, text) {
