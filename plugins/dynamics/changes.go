@@ -101,7 +101,7 @@ func (a *adapter) Changes(ctx context.Context, req sdk.ChangesRequest) (sdk.Chan
 func (s *session) changesPage(ctx context.Context, t table, at cursor, columns []string, req sdk.ChangesRequest) (sdk.ChangesReply, *sdk.Error) {
 	link, prefer := at.Link, "odata.maxpagesize="+strconv.Itoa(at.Page)
 	if link == "" {
-		link = s.settings.BaseURL + s.root + query(t.set, selecting(columns))
+		link = s.root + query(t.set, selecting(columns))
 	}
 	if at.Phase != phaseDelta {
 		prefer = "odata.track-changes," + prefer

@@ -71,6 +71,21 @@ func TestChangesInPages(t *testing.T) {
 	}
 }
 
+// Links may name the environment's other host; the token must not follow them.
+func TestLinksToTheAliasHost(t *testing.T) {
+	t.Parallel()
+	c := installed(t, nil)
+	c.set(map[string]any{"link_host": "org-a.api.example"})
+	ids := c.seedContacts(15)
+	begin, _ := c.drain("")
+	for _, id := range ids {
+		c.post("/edit/org-a/contact", map[string]any{"id": id, "values": map[string]any{"jobtitle": "x"}})
+	}
+	if got, pages := c.drain(begin.Next); len(got.Changed) != 15 || pages != 2 {
+		t.Errorf("%d changes in %d pages", len(got.Changed), pages)
+	}
+}
+
 // A place that is lost in any of the ways the page knows ends in a full answer,
 // never in a loop of errors.
 func TestALostPlaceAnswersEverything(t *testing.T) {

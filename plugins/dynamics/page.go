@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/clientele-crm/clientele/sdk"
 	"github.com/clientele-crm/clientele/sdk/crmhttp"
@@ -62,17 +63,23 @@ func (s *session) follow(ctx context.Context, link string) ([]row, *sdk.Error) {
 	return out, nil
 }
 
-// page reads the page behind one link.
+// page reads the page behind one link. Links may name the environment's other
+// host, or the one behind a gateway (§1.5): only what stands behind the API's root
+// is used, so that the token goes nowhere else.
 func (s *session) page(ctx context.Context, link string, header map[string]string) (page, *sdk.Error) {
 	p, _, failed := s.pageReply(ctx, link, header)
 	return p, failed
 }
 
 func (s *session) pageReply(ctx context.Context, link string, header map[string]string) (page, crmhttp.Reply, *sdk.Error) {
+	_, rest, ok := strings.Cut(link, s.root)
+	if !ok {
+		return page{}, crmhttp.Reply{}, refuse(sdk.ClassUnknown, "", "a link of the CRM does not lead to its Web API")
+	}
 	s.spend(1)
 	var p page
 	reply, failed := s.JSON(ctx, crmhttp.Request{
-		Method: http.MethodGet, Path: link, Header: s.headers(header), Bucket: bucketRequests,
+		Method: http.MethodGet, Path: s.root + rest, Header: s.headers(header), Bucket: bucketRequests,
 	}, &p)
 	return p, reply, refine(failed, reply)
 }

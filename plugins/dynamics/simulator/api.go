@@ -80,7 +80,7 @@ func (s *Simulator) serveAPI(w http.ResponseWriter, r *http.Request) {
 	}
 	apiPath := prefix + "/api/data/" + r.PathValue("version") + "/"
 	c := &call{
-		sim: s, env: e, method: r.Method, header: r.Header, body: body, root: "http://" + r.Host + apiPath,
+		sim: s, env: e, method: r.Method, header: r.Header, body: body, root: "http://" + firstText(s.settings.LinkHost, r.Host) + apiPath,
 		now: s.Clock.Now(), user: e.id("systemuser"), request: r,
 	}
 	path, _ := strings.CutPrefix(r.URL.EscapedPath(), apiPath)

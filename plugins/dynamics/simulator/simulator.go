@@ -64,6 +64,10 @@ type Settings struct {
 	BulkTables []string `json:"bulk_tables"`
 	BulkStatus int      `json:"bulk_status"`
 
+	// LinkHost is the host in links, where it is the alias instead of the one asked
+	// (§1.5).
+	LinkHost string `json:"link_host"`
+
 	// TrackedTables have change tracking. DeltaDays is how long a delta token
 	// lives, DeltaExpiry what an older one gets: error400, error410 or full.
 	TrackedTables []string `json:"tracked_tables"`
