@@ -119,6 +119,16 @@ await step('companies, notes and associations', async () => {
   await crm.associations.v4.basicApi.archive('notes', note.id, 'companies', company.id)
 })
 
+await step('associations of v3', async () => {
+  const acme = await crm.companies.basicApi.create({ properties: { name: 'Old ways' }, associations: [] })
+  const pair = { _from: { id: ida.id }, to: { id: acme.id }, type: 'contact_to_company' }
+  const made = await crm.associations.batchApi.create('contacts', 'companies', { inputs: [pair] })
+  assert.equal(made.results.length, 1)
+  const read = await crm.associations.batchApi.read('contacts', 'companies', { inputs: [{ id: ida.id }] })
+  assert.ok(read.results[0].to.some((t) => t.id === acme.id))
+  await crm.associations.batchApi.archive('contacts', 'companies', { inputs: [pair] })
+})
+
 await step('merge and privacy deletion', async () => {
   const bo = await crm.contacts.basicApi.create({ properties: { email: 'bo@example.test' }, associations: [] })
   const merged = await crm.contacts.basicApi.merge({ primaryObjectId: ida.id, objectIdToMerge: bo.id })
@@ -141,6 +151,7 @@ await step('owners and tokens', async () => {
   )
   const code = new URL(consent.headers.get('location')).searchParams.get('code')
   const tokens = await hubspot.oauth.tokensApi.create('authorization_code', code, redirect, 'sim-app', 's3cret')
+  assert.equal((await hubspot.oauth.accessTokensApi.get(tokens.accessToken)).hubId, 4711001)
   const fresh = await hubspot.oauth.tokensApi.create('refresh_token', undefined, undefined, 'sim-app', 's3cret', tokens.refreshToken)
   const other = new Client({ accessToken: fresh.accessToken, basePath })
   assert.ok((await other.crm.contacts.basicApi.getPage(1)).results.length === 1)

@@ -22,20 +22,34 @@ func (s *Simulator) account(c *call) answer {
 	}}
 }
 
-// owners lists the account's users; a simulated one has a single person.
+// person is the one user of a simulated account.
+func person() map[string]any {
+	return map[string]any{
+		"id": "41001", "email": "agent@example.test", "type": "PERSON", "firstName": "Ada", "lastName": "Gent", "userId": 90018,
+		"archived": false, "createdAt": "2026-01-05T09:00:00.000Z", "updatedAt": "2026-01-05T09:00:00.000Z",
+	}
+}
+
+// owners lists the account's users.
 func (s *Simulator) owners(c *call) answer {
 	if refused := s.need(c, "crm.objects.owners.read"); refused != nil {
 		return *refused
 	}
-	const email = "agent@example.test"
 	results := []map[string]any{}
-	if asked := c.URL.Query().Get("email"); asked == "" || strings.EqualFold(asked, email) {
-		results = append(results, map[string]any{
-			"id": "41001", "email": email, "type": "PERSON", "firstName": "Ada", "lastName": "Gent", "userId": 90018,
-			"archived": false, "createdAt": "2026-01-05T09:00:00.000Z", "updatedAt": "2026-01-05T09:00:00.000Z",
-		})
+	if asked := c.URL.Query().Get("email"); asked == "" || strings.EqualFold(asked, "agent@example.test") {
+		results = append(results, person())
 	}
 	return answer{http.StatusOK, map[string]any{"results": results}}
+}
+
+func (s *Simulator) owner(c *call) answer {
+	if refused := s.need(c, "crm.objects.owners.read"); refused != nil {
+		return *refused
+	}
+	if c.PathValue("id") != "41001" {
+		return s.fail(http.StatusNotFound, "OBJECT_NOT_FOUND", "resource not found")
+	}
+	return answer{http.StatusOK, person()}
 }
 
 // challenge is the S256 form of a PKCE verifier (RFC 7636 §4.2).

@@ -128,6 +128,16 @@ func (r importRun) view() map[string]any {
 	}
 }
 
+func (s *Simulator) listImports(c *call) answer {
+	results := []map[string]any{}
+	for _, run := range s.imports.All() {
+		if run.Portal == c.portal {
+			results = append(results, run.view())
+		}
+	}
+	return answer{http.StatusOK, map[string]any{"results": results}}
+}
+
 // importOf finds the import of the path in the caller's portal.
 func (s *Simulator) importOf(c *call) (importRun, *answer) {
 	run, ok := s.imports.Get(c.PathValue("id"))

@@ -120,12 +120,7 @@ func (s *Simulator) targets(portal int64, from, fromID, to string) []linkTarget 
 		l, _ := s.links.Get(link{Portal: portal, From: from, FromID: fromID, To: to, ToID: id}.key())
 		t := linkTarget{ToObjectID: number(id)}
 		for _, typeID := range l.Types {
-			one := shownType{Category: "HUBSPOT_DEFINED", TypeID: typeID}
-			if typeID == 1 || typeID == 2 {
-				primary := "Primary"
-				one.Label = &primary
-			}
-			t.Types = append(t.Types, one)
+			t.Types = append(t.Types, shownType{Category: "HUBSPOT_DEFINED", TypeID: typeID, Label: labelOf(typeID)})
 		}
 		out = append(out, t)
 	}

@@ -176,18 +176,11 @@ func (s *Simulator) introspect(w http.ResponseWriter, r *http.Request) {
 	base.WriteJSON(w, http.StatusOK, body)
 }
 
-// revoke ends a token and what was made from it.
 func (s *Simulator) revoke(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
 		s.sendWord(w, "BAD_REQUEST", "the form cannot be read")
 		return
 	}
-	raw := r.PostForm.Get("token")
-	s.tokens.Delete(raw)
-	for key, t := range s.tokens.All() {
-		if t.Refresh == raw {
-			s.tokens.Delete(key)
-		}
-	}
+	s.drop(r.PostForm.Get("token"))
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -3,6 +3,7 @@ package simulator
 import (
 	"crypto/sha256"
 	"net/http"
+	"strings"
 	"time"
 
 	base "github.com/clientele-crm/clientele/sdk/simulator"
@@ -139,8 +140,14 @@ func (s *Simulator) openTables() (err error) {
 	return nil
 }
 
-// ServeHTTP answers on the CRM's port.
-func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+// ServeHTTP answers on the CRM's port. A slash at the end of a path means
+// nothing, and HubSpot's own client sends some.
+func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if path, found := strings.CutSuffix(r.URL.Path, "/"); found && path != "" {
+		r.URL.Path, r.URL.RawPath = path, strings.TrimSuffix(r.URL.RawPath, "/")
+	}
+	s.handler.ServeHTTP(w, r)
+}
 
 // Admin answers the admin paths.
 func (s *Simulator) Admin() http.Handler {
@@ -152,75 +159,4 @@ func (s *Simulator) Admin() http.Handler {
 		"PATCH /records/{type}/{id}":  s.adminEdit,
 		"DELETE /records/{type}/{id}": s.adminArchive,
 	})
-}
-
-// versions are the generations of the API that the simulator serves.
-var versions = [...]string{"v3", "2026-03", "2026-09"}
-
-// routes lays every resource under the paths of all its versions (§0).
-func (s *Simulator) routes() *http.ServeMux {
-	mux := http.NewServeMux()
-	for _, v := range versions {
-		objects, associations, single := "/crm/objects/"+v, "/crm/associations/"+v, "/crm/objects/"+v
-		properties, owners, imports := "/crm/properties/"+v, "/crm/owners/"+v, "/crm/imports/"+v
-		if v == "v3" {
-			objects, single, associations = "/crm/v3/objects", "/crm/v4/objects", "/crm/v4/associations"
-			properties, owners, imports = "/crm/v3/properties", "/crm/v3/owners", "/crm/v3/imports"
-		}
-		on := func(pattern string, b bucket, h handler) { mux.HandleFunc(pattern, s.authorised(v, b, h)) }
-
-		on("POST "+objects+"/{type}", burst, s.create)
-		on("GET "+objects+"/{type}", burst, s.list)
-		on("GET "+objects+"/{type}/{id}", burst, s.read)
-		on("PATCH "+objects+"/{type}/{id}", burst, s.update)
-		on("DELETE "+objects+"/{type}/{id}", burst, s.archive)
-		on("POST "+objects+"/{type}/merge", burst, s.merge)
-		on("POST "+objects+"/{type}/gdpr-delete", burst, s.gdprDelete)
-		on("POST "+objects+"/{type}/search", search, s.search)
-		on("POST "+objects+"/{type}/batch/create", burst, s.batchCreate)
-		on("POST "+objects+"/{type}/batch/read", burst, s.batchRead)
-		on("POST "+objects+"/{type}/batch/update", burst, s.batchUpdate)
-		on("POST "+objects+"/{type}/batch/upsert", burst, s.batchUpsert)
-		on("POST "+objects+"/{type}/batch/archive", burst, s.batchArchive)
-
-		on("PUT "+single+"/{type}/{id}/associations/default/{to}/{toId}", association, s.associateDefault)
-		on("PUT "+single+"/{type}/{id}/associations/{to}/{toId}", association, s.associate)
-		on("GET "+single+"/{type}/{id}/associations/{to}", association, s.associationsOf)
-		on("DELETE "+single+"/{type}/{id}/associations/{to}/{toId}", association, s.dissociate)
-		on("POST "+associations+"/{type}/{to}/batch/read", association, s.batchAssociations)
-		on("POST "+associations+"/{type}/{to}/batch/create", association, s.batchAssociate)
-		on("POST "+associations+"/{type}/{to}/batch/associate/default", association, s.batchAssociateDefault)
-		on("POST "+associations+"/{type}/{to}/batch/archive", association, s.batchDissociate)
-
-		on("GET "+properties+"/{type}", burst, s.listProperties)
-		on("POST "+properties+"/{type}", burst, s.createProperty)
-		on("GET "+properties+"/{type}/{name}", burst, s.readProperty)
-		on("PATCH "+properties+"/{type}/{name}", burst, s.updateProperty)
-		on("DELETE "+properties+"/{type}/{name}", burst, s.archiveProperty)
-		on("POST "+properties+"/{type}/batch/create", burst, s.batchCreateProperties)
-		on("POST "+properties+"/{type}/batch/read", burst, s.batchReadProperties)
-		on("POST "+properties+"/{type}/batch/archive", burst, s.batchArchiveProperties)
-		on("GET "+properties+"/{type}/groups", burst, s.listGroups)
-		on("POST "+properties+"/{type}/groups", burst, s.createGroup)
-		on("GET "+properties+"/{type}/groups/{name}", burst, s.readGroup)
-		on("PATCH "+properties+"/{type}/groups/{name}", burst, s.updateGroup)
-		on("DELETE "+properties+"/{type}/groups/{name}", burst, s.archiveGroup)
-
-		on("GET "+owners, burst, s.owners)
-		on("POST "+imports, burst, s.startImport)
-		on("GET "+imports+"/{id}", burst, s.readImport)
-		on("GET "+imports+"/{id}/errors", burst, s.importErrors)
-		on("POST "+imports+"/{id}/cancel", burst, s.cancelImport)
-		on("GET /account-info/"+v+"/details", burst, s.account)
-		if v != "v3" {
-			on("GET /crm/property-validations/"+v+"/{type}", burst, s.validationRules)
-		}
-		mux.HandleFunc("POST /oauth/"+v+"/token", s.tokenEndpoint(v))
-		mux.HandleFunc("POST /oauth/"+v+"/token/introspect", s.introspect)
-		mux.HandleFunc("POST /oauth/"+v+"/token/revoke", s.revoke)
-	}
-	s.webhookRoutes(mux)
-	mux.HandleFunc("POST /oauth/v1/token", s.tokenEndpoint("v1"))
-	mux.HandleFunc("GET /oauth/authorize", s.authorize)
-	return mux
 }
