@@ -61,7 +61,7 @@ func rules() []crmhttp.Rule {
 		{Code: "INVALID_TYPE_ON_FIELD_IN_RECORD", Class: sdk.ClassValidation, Retry: sdk.RetryNever},
 		{Code: "JSON_PARSER_ERROR", Class: sdk.ClassValidation, Retry: sdk.RetryNever},
 		{Code: "MALFORMED_ID", Class: sdk.ClassValidation, Retry: sdk.RetryNever},
-		{Code: "INVALID_CROSS_REFERENCE_KEY", Class: sdk.ClassValidation, Retry: sdk.RetryNever},
+		{Code: "INVALID_CROSS_REFERENCE_KEY", Class: sdk.ClassValidation, Retry: sdk.RetryLater}, // the parent may come back, or be replaced
 		{Code: "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", Class: sdk.ClassValidation, Retry: sdk.RetryNever},
 		{Code: "DELETE_FAILED", Class: sdk.ClassValidation, Retry: sdk.RetryNever},
 

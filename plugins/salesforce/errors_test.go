@@ -63,7 +63,7 @@ func TestDocumentedErrors(t *testing.T) {
 		{400, "FIELD_FILTER_VALIDATION_EXCEPTION", "Not this owner.", sdk.ClassValidation, sdk.RetryNever, 0, ""},
 		{400, "INVALID_TYPE_ON_FIELD_IN_RECORD", "Birthdate: value not of required type", sdk.ClassValidation, sdk.RetryNever, 0, ""},
 		{400, "MALFORMED_ID", "Account ID: id value of incorrect type: 001", sdk.ClassValidation, sdk.RetryNever, 0, ""},
-		{400, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", sdk.ClassValidation, sdk.RetryNever, 0, ""},
+		{400, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", sdk.ClassValidation, sdk.RetryLater, 0, ""},
 		{400, "DELETE_FAILED", "it is associated with a case", sdk.ClassValidation, sdk.RetryNever, 0, ""},
 		{400, "DUPLICATE_VALUE", "duplicate value found: Clientele_Id__c duplicates value on record with id: 003Si0000000001", sdk.ClassDuplicate, sdk.RetryNever, 0, "Clientele_Id__c"},
 		{400, "DUPLICATE_EXTERNAL_ID", "more than one record found for external id field", sdk.ClassDuplicate, sdk.RetryNever, 0, ""},

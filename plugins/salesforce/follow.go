@@ -74,6 +74,9 @@ func (o *org) follow(ctx context.Context, object string, sent []*slot) {
 			ids = append(ids, s.record.id)
 		case !byID && s.failedWith("CANNOT_UPDATE_CONVERTED_LEAD"):
 			keys = append(keys, s.item.ExternalKey)
+		case !byID && s.failedWith("ENTITY_IS_DELETED"):
+			s.parentGone()
+			continue
 		default:
 			continue
 		}
@@ -146,6 +149,10 @@ func (s *slot) resettle(fates map[string]fate) {
 	if s.record.id == "" {
 		f, found = fates[s.item.ExternalKey]
 	}
+	if found && f.live && f.intoID == "" {
+		s.parentGone()
+		return
+	}
 	e := itemOf(s.outcome.Err)
 	switch {
 	case f.intoID != "":
@@ -154,11 +161,17 @@ func (s *slot) resettle(fates map[string]fate) {
 		if f.intoName != s.record.object {
 			s.outcome.Object = f.intoName
 		}
-	case e.Code == "CANNOT_UPDATE_CONVERTED_LEAD":
-		// Converted without a contact: there is nothing to follow.
-		e.Class, e.Retry = sdk.ClassNotFound, sdk.RetryNever
-	case !found || !f.live:
+	default: // deleted, or converted without a contact
 		e.Class, e.Retry = sdk.ClassNotFound, sdk.RetryNever
 	}
+	s.outcome.Err = e
+}
+
+// parentGone says that the record itself is there, or would be new: what is gone
+// is a record it names, such as its person or account. That may be found again or
+// have been merged by the next attempt.
+func (s *slot) parentGone() {
+	e := itemOf(s.outcome.Err)
+	e.Class, e.Retry = sdk.ClassValidation, sdk.RetryLater
 	s.outcome.Err = e
 }

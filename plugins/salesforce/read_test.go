@@ -181,9 +181,9 @@ func TestChangesMissNothing(t *testing.T) {
 	rd.changed = map[string]int{}
 	late := made["item-7"].CRMID
 	r.admin("POST", "/clock", `{"advance":"5m"}`)
-	r.admin("POST", "/stamp", fmt.Sprintf(`{"object":"Contact","id":%q,"at":%q}`, late, time.Now().Add(3*time.Minute).UTC().Format(time.RFC3339)))
+	r.admin("POST", "/set", fmt.Sprintf(`{"object":"Contact","id":%q,"fields":{"SystemModstamp":%q}}`, late, time.Now().Add(3*time.Minute).UTC().Format(time.RFC3339)))
 	rd.all("Contact", 2000)
-	r.admin("POST", "/stamp", fmt.Sprintf(`{"object":"Contact","id":%q,"at":%q}`, made["item-8"].CRMID, time.Now().Add(2*time.Minute).UTC().Format(time.RFC3339)))
+	r.admin("POST", "/set", fmt.Sprintf(`{"object":"Contact","id":%q,"fields":{"SystemModstamp":%q}}`, made["item-8"].CRMID, time.Now().Add(2*time.Minute).UTC().Format(time.RFC3339)))
 	rd.changed = map[string]int{}
 	rd.all("Contact", 2000)
 	if rd.changed[late] == 0 || rd.changed[made["item-8"].CRMID] == 0 {

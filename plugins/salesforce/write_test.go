@@ -310,18 +310,43 @@ func TestConvertedLeadsAreFollowed(t *testing.T) {
 
 func TestPersonAccountsKeepTheirName(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, "ready", "")
-	e := (&slot{record: record{object: "Contact"}}).rowError(wireError{
-		StatusCode: "INVALID_FIELD_FOR_INSERT_UPDATE", Message: "Unable to create/update fields: LastName. Please check", Fields: []string{"LastName"},
-	})
-	if e.Class != sdk.ClassValidation {
-		t.Errorf("a person account's name: %+v; want it to be this record's matter", e)
+	r := newRig(t, "person-accounts", "")
+	made := byItem(t, r.write("Contact", people(1, 2)...).Outcomes)
+	r.admin("POST", "/set", fmt.Sprintf(`{"object":"Contact","id":%q,"fields":{"IsPersonAccount":true}}`, made["item-1"].CRMID))
+	got := byItem(t, r.write("Contact", people(1, 2)...).Outcomes)
+	if o := got["item-1"]; o.Err == nil || o.Err.Class != sdk.ClassValidation {
+		t.Errorf("a person account's name: %+v; want it to be this record's matter", o)
 	}
-	got := r.write("Contact", sdk.WriteItem{ItemID: "a", Mode: sdk.ModeUpsert, ExternalKey: key(1), Fields: map[string]sdk.Value{
-		"LastName": sdk.Text("X"), "PhotoUrl": sdk.Text("https://example.org"),
-	}}).Outcomes[0]
-	if got.Err == nil || got.Err.Class != sdk.ClassSchema || got.Err.Field != "PhotoUrl" {
-		t.Errorf("a read-only field: %+v; want the field named as drift", got)
+	if got["item-2"].Done != sdk.Updated {
+		t.Errorf("another contact: %+v", got["item-2"])
+	}
+}
+
+func TestAReadOnlyFieldIsDrift(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "ready", "")
+	item := person(1)
+	item.Fields["PhotoUrl"] = sdk.Text("https://example.org")
+	if o := r.write("Contact", item).Outcomes[0]; o.Err == nil || o.Err.Class != sdk.ClassSchema || o.Err.Field != "PhotoUrl" {
+		t.Errorf("got %+v; want the field named", o)
+	}
+}
+
+// The contact is there; its account, or the conversation's person, is not.
+func TestAMissingParentIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "ready", "")
+	made := byItem(t, r.write("Contact", people(1, 2)...).Outcomes)
+	known := person(1)
+	known.CRMID, known.AssociateCRMID = made["item-1"].CRMID, "001Si0000009999"
+	gone := made["item-2"].CRMID
+	r.rest("DELETE", "/services/data/v66.0/sobjects/Contact/"+gone, "")
+	for name, o := range map[string]sdk.Outcome{
+		"contact": r.write("Contact", known).Outcomes[0], "task": r.log(conversations([]string{gone})[0]).Outcomes[0],
+	} {
+		if o.Err == nil || o.Err.Class != sdk.ClassValidation || o.Err.Retry != sdk.RetryLater || o.Err.Field == "" {
+			t.Errorf("%s: %+v", name, o)
+		}
 	}
 }
 

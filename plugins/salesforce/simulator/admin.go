@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 
 	base "github.com/clientele-crm/clientele/sdk/simulator"
@@ -17,7 +18,7 @@ func (s *Simulator) Admin() http.Handler {
 		"POST /convert":  s.admin(s.adminConvert),
 		"POST /undelete": s.admin(s.adminUndelete),
 		"POST /archive":  s.admin(func([]byte) (any, error) { return map[string]int{"archived": s.archive()}, nil }),
-		"POST /stamp":    s.admin(s.adminStamp),
+		"POST /set":      s.admin(s.adminSet),
 		"POST /expire":   s.admin(s.adminExpire),
 		"POST /jwt-key":  s.admin(s.adminKey),
 		"GET /records": func(w http.ResponseWriter, r *http.Request) {
@@ -131,25 +132,38 @@ func (s *Simulator) adminUndelete(body []byte) (any, error) {
 	return map[string]string{"id": longID(in.ID[:15])}, nil
 }
 
-// adminStamp sets a record's SystemModstamp: a row that committed late.
-func (s *Simulator) adminStamp(body []byte) (any, error) {
-	var in struct{ Object, ID, At string }
+// adminSet sets fields of a record past all rules: SystemModstamp for a row that
+// committed late, IsPersonAccount for a contact behind a person account.
+func (s *Simulator) adminSet(body []byte) (any, error) {
+	var in struct {
+		Object, ID string
+		Fields     map[string]any
+	}
 	if err := read(body, &in); err != nil {
 		return nil, err
 	}
 	o := s.objects[in.Object]
-	at, ok := readTime(in.At)
 	one, found := s.get(o, in.ID)
-	if !ok || !found {
-		return nil, fmt.Errorf("want an object, an id of it and a time")
+	if !found {
+		return nil, fmt.Errorf("id: there is no %s %s", in.Object, in.ID)
 	}
-	changed := record{}
-	for k, v := range one {
-		changed[k] = v
+	changed := maps.Clone(one)
+	for name, value := range in.Fields {
+		f, known := o.find(name)
+		if !known {
+			return nil, fmt.Errorf("fields: a %s has no %s", in.Object, name)
+		}
+		if text, ok := value.(string); ok && f.kind == "datetime" {
+			at, ok := readTime(text)
+			if !ok {
+				return nil, fmt.Errorf("fields: %s: want a time with a zone", name)
+			}
+			value = stamp(at)
+		}
+		changed[f.name] = value
 	}
-	changed["SystemModstamp"] = stamp(at)
 	s.put(o, in.ID[:15], changed)
-	return map[string]string{"at": stamp(at)}, nil
+	return changed, nil
 }
 
 func (s *Simulator) adminExpire([]byte) (any, error) {

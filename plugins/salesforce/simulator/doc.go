@@ -20,7 +20,8 @@
 //	POST convert    {"lead", "contact"}; an empty contact makes one
 //	POST undelete   {"object", "id"}
 //	POST archive    {}: closed activities over 365 days old
-//	POST stamp      {"object", "id", "at"}: sets SystemModstamp, for late rows
+//	POST set        {"object", "id", "fields"}: past all rules, such as an earlier
+//	                SystemModstamp for a row that committed late
 //	POST jwt-key    a PEM public key or certificate, for the JWT bearer flow
 //	GET  records    ?object=Contact: all live records
 //	POST expire     ends all sessions but that of the static token

@@ -318,8 +318,8 @@ func TestReplication(t *testing.T) {
 	o.send("DELETE", V+"/sobjects/Contact/"+b, "")
 	const window = "/?start=2026-01-01T00%3A00%3A00Z&end=2026-01-01T00%3A05%3A00Z"
 	o.admin("POST", "/clock", `{"now":"2026-01-01T00:04:30Z"}`)
-	o.admin("POST", "/stamp", `{"object":"Contact","id":"`+a+`","at":"2026-01-01T00:01:00Z"}`)
-	o.admin("POST", "/stamp", `{"object":"Contact","id":"`+b+`","at":"2026-01-01T00:02:00Z"}`)
+	o.admin("POST", "/set", `{"object":"Contact","id":"`+a+`","fields":{"SystemModstamp":"2026-01-01T00:01:00Z"}}`)
+	o.admin("POST", "/set", `{"object":"Contact","id":"`+b+`","fields":{"SystemModstamp":"2026-01-01T00:02:00Z"}}`)
 	o.want("GET", V+"/sobjects/Contact/updated"+window, "", 200, `{"ids":["`+a+`"],"latestDateCovered":"2026-01-01T00:04:00.000+0000"}`)
 	o.want("GET", V+"/sobjects/Contact/deleted"+window, "", 200,
 		`{"deletedRecords":[{"deletedDate":"2026-01-01T00:02:00.000+0000","id":"`+b+`"}],"earliestDateAvailable":"…","latestDateCovered":"2026-01-01T00:04:00.000+0000"}`)
