@@ -37,7 +37,10 @@ func (a *adapter) Plan(ctx context.Context, req sdk.WriteRequest) (sdk.PlanReply
 	}
 	out := sdk.PlanReply{Items: make([]sdk.PlannedItem, len(req.Items))}
 	for i, item := range req.Items {
-		out.Items[i] = sdk.PlannedItem{ItemID: item.ItemID, CRMID: item.CRMID, After: item.Fields, Action: "refused"}
+		out.Items[i] = sdk.PlannedItem{ItemID: item.ItemID, CRMID: item.CRMID, After: item.Fields}
+		if e := w.done[i].Err; e != nil {
+			out.Items[i].Action = refused + e.Error()
+		}
 	}
 	if len(w.ops) > 0 {
 		send := s.batchRequest(singles(w.ops), true)
@@ -54,6 +57,9 @@ func (a *adapter) Plan(ctx context.Context, req sdk.WriteRequest) (sdk.PlanReply
 	return out, nil
 }
 
+// refused begins the action of an item that would fail; the reason follows.
+const refused = "refused: "
+
 // plan says what would happen to one item.
 func plan(p *sdk.PlannedItem, item sdk.WriteItem, t table, parts []part) {
 	var r row
@@ -64,13 +70,15 @@ func plan(p *sdk.PlannedItem, item sdk.WriteItem, t table, parts []part) {
 	switch {
 	case r == nil && item.CRMID == "" && item.Mode != sdk.ModeUpdate:
 		p.Action = "create"
-	case r == nil, item.Mode == sdk.ModeCreate:
-		return
-	case item.CRMID != "" || item.Mode != sdk.ModeCreate:
+	case r != nil && (item.CRMID != "" || item.Mode != sdk.ModeCreate):
 		p.CRMID, p.Action = r.text(t.id), "update"
 		if same(p.Before, item.Fields) && item.AssociateCRMID == "" {
 			p.Action = "unchanged"
 		}
+	case r != nil:
+		p.Action = refused + "the record is there already"
+	default:
+		p.Action = refused + "there is no such record"
 	}
 }
 

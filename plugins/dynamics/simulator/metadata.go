@@ -187,7 +187,7 @@ func (c *call) attribute(t *table, col column, cast string) map[string]any {
 	case "Integer":
 		m["MinValue"], m["MaxValue"] = 0, 2147483647
 	case "Picklist", "MultiSelectPicklist", "State", "Status":
-		m["OptionSet"] = map[string]any{"MetadataId": c.env.id("options " + t.Name + "." + col.Name), "Options": c.options0(t, col)}
+		m["OptionSet"] = map[string]any{"MetadataId": c.env.id("options " + t.Name + "." + col.Name), "Options": c.choicesOf(t, col)}
 		m["GlobalOptionSet"] = nil
 	case "Boolean":
 		m["OptionSet"] = map[string]any{"MetadataId": c.env.id("options " + t.Name + "." + col.Name), "TrueOption": map[string]any{"Value": 1}, "FalseOption": map[string]any{"Value": 0}}
@@ -195,8 +195,8 @@ func (c *call) attribute(t *table, col column, cast string) map[string]any {
 	return m
 }
 
-// options0 are the choices of a column as metadata lists them.
-func (c *call) options0(t *table, col column) []any {
+// choicesOf are the choices of a column as metadata lists them.
+func (c *call) choicesOf(t *table, col column) []any {
 	out := []any{}
 	for _, o := range col.Options {
 		one := map[string]any{
