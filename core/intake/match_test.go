@@ -31,6 +31,15 @@ func TestMatchingDecisions(t *testing.T) {
 			w.wantCertain(r, false)
 			w.wantCertain(mail, true)
 		}},
+		{"chat with a known address in its form links, uncertain", func(w *world) {
+			mail := w.take(email("ann@x.com", "Hello there."))
+			m := chat("s1", "Is anybody there?")
+			m.Session.PreChat = &intake.PreChat{Name: "Ann Lee", Email: "Ann@X.com", Phone: "416-555-0100"}
+			r := w.take(m)
+			w.sameClient(mail, r)
+			w.wantCertain(r, false)
+			w.wantPhones(w.only(), "+14165550100")
+		}},
 		{"the same two in the other order", func(w *world) {
 			r := w.take(chat("s1", "Hi, my email is ann@x.com"))
 			mail := w.take(email("ann@x.com", "Hello there."))

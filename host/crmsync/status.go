@@ -62,13 +62,14 @@ func (s *Status) OfClient(ctx context.Context, a actor.Actor, id client.ID) ([]C
 
 // Counts are a connection's items by state, and what it did.
 type Counts struct {
-	Due      int   `json:"due"`     // to be done now
-	Waiting  int   `json:"waiting"` // due later: scheduled, or retried
-	Synced   int   `json:"synced"`
-	Parked   int   `json:"parked"`
-	Excluded int   `json:"excluded"`
-	Created  int   `json:"created"` // client records created over time
-	Calls    int64 `json:"calls"`
+	Due       int   `json:"due"`       // to be done now
+	Waiting   int   `json:"waiting"`   // to be tried again, or for its client
+	Scheduled int   `json:"scheduled"` // updates for the next tick of the schedule
+	Synced    int   `json:"synced"`
+	Parked    int   `json:"parked"`
+	Excluded  int   `json:"excluded"`
+	Created   int   `json:"created"` // client records created over time
+	Calls     int64 `json:"calls"`
 }
 
 // OfConnection counts a connection's items.
@@ -78,9 +79,9 @@ func (s *Status) OfConnection(ctx context.Context, a actor.Actor, id connection.
 	}
 	var c Counts
 	err := s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, `SELECT count(*) FILTER (WHERE due_at <= now()), count(*) FILTER (WHERE due_at > now() OR (state = 'due' AND due_at IS NULL)),
-  count(*) FILTER (WHERE state = 'synced'), count(*) FILTER (WHERE state = 'parked'), count(*) FILTER (WHERE state = 'excluded')
-  FROM sync_item WHERE connection_id = $1`, id).Scan(&c.Due, &c.Waiting, &c.Synced, &c.Parked, &c.Excluded)
+		err := tx.QueryRow(ctx, `SELECT count(*) FILTER (WHERE due_at <= now()), count(*) FILTER (WHERE (due_at > now() AND NOT (lane = 'update' AND attempts = 0)) OR (state = 'due' AND due_at IS NULL)),
+  count(*) FILTER (WHERE due_at > now() AND lane = 'update' AND attempts = 0), count(*) FILTER (WHERE state = 'synced'), count(*) FILTER (WHERE state = 'parked'), count(*) FILTER (WHERE state = 'excluded')
+  FROM sync_item WHERE connection_id = $1`, id).Scan(&c.Due, &c.Waiting, &c.Scheduled, &c.Synced, &c.Parked, &c.Excluded)
 		if err != nil {
 			return err
 		}

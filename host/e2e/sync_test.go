@@ -112,8 +112,8 @@ func TestUpdatesWaitForTheSchedule(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if c := s.status(); c.Due != 0 || c.Waiting != 1 {
-		t.Errorf("due %d, waiting %d; want 0 and 1", c.Due, c.Waiting)
+	if c := s.status(); c.Due != 0 || c.Waiting != 0 || c.Scheduled != 1 {
+		t.Errorf("due %d, waiting %d, scheduled %d; want 0, 0 and 1", c.Due, c.Waiting, c.Scheduled)
 	}
 	if after := s.counters().Calls; after != before {
 		t.Errorf("%d calls were spent before the schedule", after-before)
