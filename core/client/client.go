@@ -1,6 +1,7 @@
 package client
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -21,6 +22,10 @@ func ParseID(s string) (ID, error) {
 	}
 	return ID{id}, nil
 }
+
+// ConversationID identifies a conversation, which is the business of package
+// conversation.
+type ConversationID struct{ uuid.UUID }
 
 // Kind tells a person from a mailbox that several people share and from a chat
 // visitor nobody knows (R9, R11).
@@ -121,6 +126,7 @@ type Client struct {
 	DateOfBirth         string
 	Metadata            string
 	PreferredChannels   []string
+	ContactWindows      json.RawMessage // a list of rules, [] for none
 	Timezone            string
 	NeverAutoSend       bool
 	HumanReviewRequired bool

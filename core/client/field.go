@@ -59,12 +59,6 @@ func (f Field) Clean(v string) (string, error) {
 	return f.clean(v)
 }
 
-// FieldError is a value that can't be stored.
-type FieldError struct{ Field, Rule, WayOut string }
-
-// Error names the field, the rule and the way out.
-func (e *FieldError) Error() string { return e.Field + " " + e.Rule + ": " + e.WayOut }
-
 // AddressBlock is the group of the postal address.
 const AddressBlock = "address"
 

@@ -2,10 +2,12 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/clientele-crm/clientele/core/event"
 	"github.com/clientele-crm/clientele/core/match"
@@ -52,6 +54,11 @@ func (u *Unit) Fill(ctx context.Context, c *Client, values []Filling) error {
 // Suggest leaves something for a person to decide; the same suggestion is made
 // once (R130, R131).
 func (u *Unit) Suggest(ctx context.Context, s Suggestion) error {
+	for _, id := range []*uuid.NullUUID{&s.Client, &s.Other} {
+		if err := u.resolve(ctx, id); err != nil {
+			return err
+		}
+	}
 	tag, err := u.tx.Exec(ctx, `INSERT INTO suggestion (id, tenant_id, kind, client_id, other_client_id, conversation_id, message_id,
   field, value, reason, sentence, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`,
 		uuid.Must(uuid.NewV7()), u.actor.Tenant, s.Kind, s.Client, s.Other, s.Conversation, s.Message, s.Field, s.Value,
@@ -64,6 +71,22 @@ func (u *Unit) Suggest(ctx context.Context, s Suggestion) error {
 			Kind: event.Suggested, ClientID: s.Client, ConversationID: s.Conversation, At: u.now,
 			Payload: map[string]any{"suggestion": s.Kind, "field": s.Field, "value": s.Value, "reason": s.Reason},
 		})
+	}
+	return nil
+}
+
+// resolve follows a merge. It waits for one at work and keeps the next one away
+// until this transaction ends, so that no row is left with a retired client.
+func (u *Unit) resolve(ctx context.Context, id *uuid.NullUUID) error {
+	if !id.Valid {
+		return nil
+	}
+	err := u.tx.QueryRow(ctx, `SELECT coalesce(merged_into, id) FROM client WHERE id = $1 FOR KEY SHARE`, id.UUID).Scan(&id.UUID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return &NotFoundError{ID: ID{id.UUID}}
+	}
+	if err != nil {
+		return fmt.Errorf("follow merges of client %s: %w", id.UUID, err)
 	}
 	return nil
 }
@@ -228,12 +251,12 @@ func (u *Unit) set(ctx context.Context, c *Client, field Field, text string, v F
 	before := field.Get(c)
 	field.set(c, text)
 	u.touch(c)
-	if _, err := u.tx.Exec(ctx, `INSERT INTO client_value (tenant_id, client_id, field, source, actor, detector, confidence, sentence, message_id, cleared, at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-ON CONFLICT (tenant_id, client_id, field) DO UPDATE SET source = excluded.source, actor = excluded.actor, detector = excluded.detector,
-  confidence = excluded.confidence, sentence = excluded.sentence, message_id = excluded.message_id, cleared = excluded.cleared, at = excluded.at`,
-		u.actor.Tenant, c.ID, field.Name, v.Source, u.actor.Name, v.Detector, v.Confidence, v.Sentence, v.MessageID, text == "", u.now); err != nil {
-		return fmt.Errorf("note where %s comes from: %w", field.Name, err)
+	err := u.writeValue(ctx, c.ID, field.Name, &valueRow{
+		Source: v.Source, Actor: u.actor.Name, Detector: v.Detector, Confidence: float32(v.Confidence), Sentence: v.Sentence,
+		MessageID: v.MessageID, Cleared: text == "", At: u.now,
+	})
+	if err != nil {
+		return err
 	}
 	payload := event.Change(field.Name, before, text, string(v.Source))
 	payload["detector"], payload["sentence"] = v.Detector, v.Sentence

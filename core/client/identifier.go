@@ -18,6 +18,8 @@ type Found struct {
 	Extension string
 	Source    Source
 	Verified  bool
+	// Shared: several people use it, and those who have it are marked already.
+	Shared    bool
 	MessageID uuid.NullUUID
 	Evidence
 }
@@ -42,8 +44,9 @@ func (u *Unit) AddIdentifier(ctx context.Context, c *Client, f Found) error {
 	}
 	id := Identifier{
 		ID: uuid.Must(uuid.NewV7()), ClientID: c.ID, Kind: f.Kind, Value: f.Value, Normal: f.Normal,
-		Extension: f.Extension, Source: f.Source, Verified: f.Verified, Active: true, MessageID: f.MessageID, CreatedAt: u.now,
+		Extension: f.Extension, Source: f.Source, Verified: f.Verified, Shared: f.Shared, Active: true, MessageID: f.MessageID, CreatedAt: u.now,
 	}
+	before := c.primaryValue(f.Kind)
 	primary := c.currentPrimary(f.Kind)
 	id.IsPrimary = primary == nil
 	if primary != nil && primary.Source == FromExtraction && f.Source != FromExtraction {
@@ -53,9 +56,9 @@ func (u *Unit) AddIdentifier(ctx context.Context, c *Client, f Found) error {
 		id.IsPrimary = true
 	}
 	_, err := u.tx.Exec(ctx, `INSERT INTO client_identifier
-  (id, tenant_id, client_id, kind, value, normal, extension, is_primary, source, verified, message_id, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, id.ID, u.actor.Tenant, c.ID, id.Kind, id.Value, id.Normal,
-		id.Extension, id.IsPrimary, id.Source, id.Verified, id.MessageID, id.CreatedAt)
+  (id, tenant_id, client_id, kind, value, normal, extension, is_primary, source, verified, shared, message_id, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, id.ID, u.actor.Tenant, c.ID, id.Kind, id.Value, id.Normal,
+		id.Extension, id.IsPrimary, id.Source, id.Verified, id.Shared, id.MessageID, id.CreatedAt)
 	if err != nil {
 		return fmt.Errorf("add %s: %w", f.Kind, err)
 	}
@@ -66,7 +69,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, id.ID, u.actor.Tena
 	u.touch(c)
 	u.Log(c, event.IdentifierAdded, map[string]any{
 		"kind": id.Kind, "value": id.Value, "primary": id.IsPrimary, "source": id.Source,
-		"detector": f.Detector, "sentence": f.Sentence,
+		"detector": f.Detector, "sentence": f.Sentence, "primary_before": before,
 	})
 	return nil
 }
@@ -74,12 +77,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, id.ID, u.actor.Tena
 // RemoveIdentifier takes an identifier away, and makes the oldest other one of
 // its kind primary where it was.
 func (u *Unit) RemoveIdentifier(ctx context.Context, c *Client, id Identifier, cause string) error {
+	before := c.primaryValue(id.Kind)
 	if _, err := u.tx.Exec(ctx, `DELETE FROM client_identifier WHERE id = $1`, id.ID); err != nil {
 		return fmt.Errorf("remove %s: %w", id.Kind, err)
 	}
 	c.Identifiers = slices.DeleteFunc(c.Identifiers, func(x Identifier) bool { return x.ID == id.ID })
 	u.touch(c)
-	u.Log(c, event.IdentifierRemoved, map[string]any{"kind": id.Kind, "value": id.Value, "cause": cause})
+	u.Log(c, event.IdentifierRemoved, map[string]any{"kind": id.Kind, "value": id.Value, "cause": cause, "primary_before": before})
 	if !id.IsPrimary {
 		return nil
 	}
@@ -91,34 +95,23 @@ func (u *Unit) RemoveIdentifier(ctx context.Context, c *Client, id Identifier, c
 	return nil
 }
 
-// Absorb takes an anonymous visitor into the client he turned out to be: his
-// sessions and conversations move, his id leads there from now on (R153). A
-// visitor is nothing but a session; two known clients are merged by a person.
+// Absorb takes an anonymous visitor into the client he turned out to be, by a
+// merge that a person can undo. A visitor is nothing but a session; two known
+// clients are merged by a person (R131). What the visitor said is no surer than
+// what tied him to the client, so his conversations become uncertain (R133).
 func (u *Unit) Absorb(ctx context.Context, visitor, into *Client, cause string) error {
 	if visitor.Kind != Anonymous || visitor.ID == into.ID {
 		return nil
 	}
-	for _, sql := range []string{
-		`UPDATE client_identifier SET client_id = $2, is_primary = is_primary AND NOT EXISTS
-  (SELECT 1 FROM client_identifier p WHERE p.client_id = $2 AND p.kind = client_identifier.kind AND p.is_primary) WHERE client_id = $1`,
-		`UPDATE conversation SET client_id = $2, link_certain = false, revision = revision + 1 WHERE client_id = $1 AND NOT link_locked`,
-		`UPDATE conversation SET client_id = $2, revision = revision + 1 WHERE client_id = $1`,
-		`UPDATE client SET merged_into = $2 WHERE merged_into = $1`,
-	} {
-		if _, err := u.tx.Exec(ctx, sql, visitor.ID, into.ID); err != nil {
-			return fmt.Errorf("absorb visitor %s: %w", visitor.ID, err)
-		}
-	}
-	if _, err := u.tx.Exec(ctx, `UPDATE client SET merged_into = $2, deleted_reason = 'merged', deleted_at = $3 WHERE id = $1`,
-		visitor.ID, into.ID, u.now); err != nil {
+	m, err := u.merge(ctx, into, []*Client{visitor}, nil, mergeBy{cause: cause})
+	if err != nil {
 		return fmt.Errorf("absorb visitor %s: %w", visitor.ID, err)
 	}
-	into.Identifiers = nil
-	if err := loadIdentifiers(ctx, u.tx, []*Client{into}); err != nil {
-		return err
+	_, err = u.tx.Exec(ctx, `UPDATE conversation SET link_certain = false WHERE NOT link_locked AND id IN
+  (SELECT (before->>'id')::uuid FROM merge_row WHERE merge_id = $1 AND reference = 'conversation.client_id' AND moved)`, m.ID)
+	if err != nil {
+		return fmt.Errorf("doubt the conversations of visitor %s: %w", visitor.ID, err)
 	}
-	u.touch(into)
-	u.Log(into, event.Merged, map[string]any{"from": visitor.ID, "cause": cause})
 	return nil
 }
 
@@ -143,11 +136,28 @@ func (u *Unit) strengthen(ctx context.Context, c *Client, id *Identifier, f Foun
 	if primary == nil || primary.ID == id.ID || primary.Source != FromExtraction || id.Source == FromExtraction {
 		return nil
 	}
-	if err := u.demote(ctx, primary); err != nil {
-		return err
+	return u.changePrimary(ctx, c, id, "proved by the channel")
+}
+
+// makePrimary makes one of the client's identifiers the primary of its kind.
+func (u *Unit) makePrimary(ctx context.Context, c *Client, id uuid.UUID) error {
+	for i := range c.Identifiers {
+		if c.Identifiers[i].ID == id && !c.Identifiers[i].IsPrimary {
+			return u.changePrimary(ctx, c, &c.Identifiers[i], "chosen by a person")
+		}
+	}
+	return nil
+}
+
+func (u *Unit) changePrimary(ctx context.Context, c *Client, id *Identifier, cause string) error {
+	before := c.primaryValue(id.Kind)
+	if primary := c.currentPrimary(id.Kind); primary != nil {
+		if err := u.demote(ctx, primary); err != nil {
+			return err
+		}
 	}
 	u.touch(c)
-	u.Log(c, event.IdentifierPrimary, map[string]any{"kind": id.Kind, "value": id.Value, "cause": "proved by the channel"})
+	u.Log(c, event.IdentifierPrimary, map[string]any{"kind": id.Kind, "value": id.Value, "cause": cause, "primary_before": before})
 	return u.promote(ctx, id)
 }
 
@@ -170,4 +180,12 @@ func (c *Client) currentPrimary(kind IdentifierKind) *Identifier {
 		}
 	}
 	return nil
+}
+
+// primaryValue is the primary identifier of a kind as typed, or "".
+func (c *Client) primaryValue(kind IdentifierKind) string {
+	if id := c.currentPrimary(kind); id != nil {
+		return id.Value
+	}
+	return ""
 }

@@ -48,7 +48,7 @@ type List struct {
 
 // List answers a page of live clients (R89). Errors: *actor.Refusal.
 func (s *Service) List(ctx context.Context, a actor.Actor, q Query) (List, error) {
-	if err := a.Require(actor.SeeClients); err != nil {
+	if err := s.require(ctx, a, actor.SeeClients); err != nil {
 		return List{}, err
 	}
 	if q.Limit <= 0 || q.Limit > 200 {
@@ -98,7 +98,7 @@ func (l *List) page(ctx context.Context, tx pgx.Tx, q Query, where string, args 
 
 // Sources says where each field's value of a client comes from (R147).
 func (s *Service) Sources(ctx context.Context, a actor.Actor, id ID) (map[string]Provenance, error) {
-	if err := a.Require(actor.SeeClients); err != nil {
+	if err := s.require(ctx, a, actor.SeeClients); err != nil {
 		return nil, err
 	}
 	found := map[string]Provenance{}

@@ -12,25 +12,35 @@ import (
 	"github.com/clientele-crm/clientele/core/match"
 )
 
-// NotFoundError is a client that isn't there for this tenant.
-type NotFoundError struct{ ID ID }
-
-// Error names the client.
-func (e *NotFoundError) Error() string { return "client " + e.ID.String() + " does not exist" }
-
 // Load reads a client with its identifiers. A merged client's old id leads to
 // the survivor (R153).
 func Load(ctx context.Context, tx pgx.Tx, id ID) (*Client, error) {
 	return load(ctx, tx, id, "")
 }
 
-// lock is Load with the row held until the end of the transaction.
+// lock is Load with the row held until the end of the transaction. A merge that
+// committed while this waited for the row leads on to the survivor.
 func lock(ctx context.Context, tx pgx.Tx, id ID) (*Client, error) {
-	return load(ctx, tx, id, " FOR UPDATE OF c")
+	for {
+		c, err := load(ctx, tx, id, " FOR UPDATE OF c")
+		if err != nil || !c.MergedInto.Valid {
+			return c, err
+		}
+		id = ID{c.MergedInto.UUID}
+	}
+}
+
+// lockItself locks the very client of an id, also a merged one.
+func lockItself(ctx context.Context, tx pgx.Tx, id ID) (*Client, error) {
+	return one(ctx, tx, id, ` WHERE c.id = $1 FOR UPDATE OF c`)
 }
 
 func load(ctx context.Context, tx pgx.Tx, id ID, suffix string) (*Client, error) {
-	rows, err := tx.Query(ctx, selectClient+` WHERE c.id = (SELECT coalesce(merged_into, id) FROM client WHERE id = $1)`+suffix, id)
+	return one(ctx, tx, id, ` WHERE c.id = (SELECT coalesce(merged_into, id) FROM client WHERE id = $1)`+suffix)
+}
+
+func one(ctx context.Context, tx pgx.Tx, id ID, where string) (*Client, error) {
+	rows, err := tx.Query(ctx, selectClient+where, id)
 	if err != nil {
 		return nil, fmt.Errorf("read client %s: %w", id, err)
 	}
@@ -169,10 +179,12 @@ func searchText(c *Client) string {
 func save(ctx context.Context, tx pgx.Tx, c *Client) error {
 	_, err := tx.Exec(ctx, `UPDATE client SET revision = $2, kind = $3, first_name = $4, last_name = $5, company = $6, company_key = $7,
   street = $8, city = $9, state = $10, zip = $11, country = $12, date_of_birth = $13, metadata = $14::text::json,
-  tags = $15, review = $16, search_text = $17, last_contact_at = $18, updated_at = $19
+  tags = $15, review = $16, search_text = $17, last_contact_at = $18, updated_at = $19, preferred_channels = $20,
+  contact_windows = $21::text::jsonb, timezone = $22, never_auto_send = $23, human_review_required = $24, sensitive = $25, created_at = $26
  WHERE id = $1`, c.ID, c.Revision, c.Kind, c.FirstName, c.LastName, c.Company, match.CompanyKey(c.Company),
 		c.Street, c.City, c.State, c.Zip, c.Country, c.DateOfBirth, c.Metadata,
-		c.Tags, c.Review, searchText(c), c.LastContactAt, c.UpdatedAt)
+		c.Tags, c.Review, searchText(c), c.LastContactAt, c.UpdatedAt, c.PreferredChannels,
+		string(c.ContactWindows), c.Timezone, c.NeverAutoSend, c.HumanReviewRequired, c.Sensitive, c.CreatedAt)
 	if err != nil {
 		return fmt.Errorf("save client %s: %w", c.ID, err)
 	}
@@ -189,6 +201,6 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $7)`, c.ID, tenant, c.Kind, c.Source, c.Orig
 }
 
 const selectClient = `SELECT c.id, c.revision, c.kind, c.first_name, c.last_name, c.company, c.company_key, c.street, c.city, c.state,
-  c.zip, c.country, c.date_of_birth, c.metadata::text AS metadata, c.preferred_channels, c.timezone, c.never_auto_send,
+  c.zip, c.country, c.date_of_birth, c.metadata::text AS metadata, c.preferred_channels, c.contact_windows, c.timezone, c.never_auto_send,
   c.human_review_required, c.sensitive, c.tags, c.source, c.origin, c.review, c.last_contact_at, c.created_at, c.updated_at,
   c.deleted_at, c.deleted_reason, c.merged_into FROM client c`

@@ -13,10 +13,12 @@ import (
 	"github.com/clientele-crm/clientele/core/event"
 )
 
-// Changes is told, in the same transaction, which clients have a new revision.
-// The sync engine implements it (design.md §2).
+// Changes is told, in the same transaction, which clients have a new revision,
+// and which conversations got another client through a merge. The sync engine
+// implements it (design.md §2).
 type Changes interface {
 	ClientsChanged(ctx context.Context, tx pgx.Tx, t actor.TenantID, ids []ID, reason string) error
+	ConversationsChanged(ctx context.Context, tx pgx.Tx, t actor.TenantID, ids []ConversationID, reason string) error
 }
 
 // Unit is one unit of work on clients inside the caller's transaction. Changes
@@ -32,6 +34,8 @@ type Unit struct {
 	touched []ID
 	reason  string
 	events  []event.Event
+	// moved are conversations that a merge or its undo gave another client.
+	moved []ConversationID
 }
 
 // Begin starts a unit of work. Reason is told to Changes ("intake", "edit").
@@ -42,7 +46,7 @@ func Begin(tx pgx.Tx, a actor.Actor, now time.Time, changes Changes, reason stri
 // Client loads and locks a client for this unit; merged ids lead to the survivor.
 func (u *Unit) Client(ctx context.Context, id ID) (*Client, error) {
 	if c, ok := u.clients[id]; ok {
-		return c, nil
+		return c, nil // a client that this unit merged is its survivor here
 	}
 	c, err := lock(ctx, u.tx, id)
 	if err != nil {
@@ -97,14 +101,36 @@ func (u *Unit) Flush(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := u.indexDuplicates(ctx); err != nil {
+		return err
+	}
+	u.stampRevisions()
 	if err := event.Append(ctx, u.tx, u.actor, u.events...); err != nil {
 		return err
 	}
 	u.events = nil
-	if len(u.touched) == 0 || u.changes == nil {
+	if u.changes == nil {
 		return nil
 	}
-	return u.changes.ClientsChanged(ctx, u.tx, u.actor.Tenant, u.touched, u.reason)
+	if len(u.touched) > 0 {
+		if err := u.changes.ClientsChanged(ctx, u.tx, u.actor.Tenant, u.touched, u.reason); err != nil {
+			return err
+		}
+	}
+	if len(u.moved) == 0 {
+		return nil
+	}
+	return u.changes.ConversationsChanged(ctx, u.tx, u.actor.Tenant, u.moved, u.reason)
+}
+
+// stampRevisions notes in each change which revision it made, so that a stale
+// edit can be told what the record looked like when it began.
+func (u *Unit) stampRevisions() {
+	for _, e := range u.events {
+		if c, ok := u.clients[ID{e.ClientID.UUID}]; ok && e.Payload != nil && u.Touched(c.ID) {
+			e.Payload["revision"] = c.Revision
+		}
+	}
 }
 
 func (u *Unit) touch(c *Client) {

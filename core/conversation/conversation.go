@@ -13,8 +13,9 @@ import (
 )
 
 // ID identifies a conversation; it is also the stable key of its activity in
-// every CRM (design.md §11).
-type ID struct{ uuid.UUID }
+// every CRM (design.md §11). It is declared where clients are, because a merge
+// says which conversations it moved.
+type ID = client.ConversationID
 
 // NewID makes a time-ordered id.
 func NewID() ID { return ID{uuid.Must(uuid.NewV7())} }

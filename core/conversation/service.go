@@ -18,6 +18,10 @@ import (
 // called concurrently; each checks the actor's rights (§1.21).
 type Service struct {
 	DB *db.DB
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Changes is told which conversations the CRMs should hear of; nil tells nobody.
+	Changes Changes
 }
 
 // Query asks for conversations, the last contacted first.

@@ -84,12 +84,13 @@ func Append(ctx context.Context, tx pgx.Tx, a actor.Actor, events ...Event) erro
 		}
 		batch.Queue(insertSQL, e.ID, a.Tenant, e.Kind, e.ClientID, e.ConversationID,
 			e.ActorKind, e.ActorID, e.ActorName, e.Payload, digest, e.At)
+		batch.Queue(`INSERT INTO event_unsealed (tenant_id, event_id) VALUES ($1, $2)`, a.Tenant, e.ID)
 	}
 	if batch.Len() == 0 {
 		return nil
 	}
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return fmt.Errorf("append %d events: %w", batch.Len(), err)
+		return fmt.Errorf("append %d events: %w", len(events), err)
 	}
 	return nil
 }
@@ -98,19 +99,30 @@ func Append(ctx context.Context, tx pgx.Tx, a actor.Actor, events ...Event) erro
 // event no longer agrees with it. Time counts in microseconds, as PostgreSQL
 // keeps it.
 func Digest(t actor.TenantID, e Event) ([]byte, error) {
-	payload, err := json.Marshal(e.Payload)
+	payload, err := canonical(e.Payload)
 	if err != nil {
 		return nil, fmt.Errorf("event payload of %q: %w", e.Kind, err)
 	}
 	text, err := json.Marshal([]any{
 		t.String(), e.ID, e.Kind, e.ClientID, e.ConversationID, e.ActorKind, e.ActorID, e.ActorName,
-		json.RawMessage(payload), e.At.UTC().Truncate(time.Microsecond),
+		payload, e.At.UTC().Truncate(time.Microsecond),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("event digest: %w", err)
 	}
 	sum := sha256.Sum256(text)
 	return sum[:], nil
+}
+
+// canonical brings a payload into the form in which it is read back: members in
+// the order of their names, numbers as PostgreSQL gives them.
+func canonical(payload map[string]any) (any, error) {
+	text, err := json.Marshal(payload)
+	if err != nil {
+		return nil, err
+	}
+	var read any
+	return read, json.Unmarshal(text, &read)
 }
 
 // Page is where to go on in a newest-first list; the zero Page is its start.
