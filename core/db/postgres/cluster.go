@@ -176,14 +176,14 @@ func (c *cluster) environ(cmd *exec.Cmd) {
 func (c *cluster) hbaFile() string   { return filepath.Join(c.base, "pg_hba.conf") }
 func (c *cluster) identFile() string { return filepath.Join(c.base, "pg_ident.conf") }
 
-// waitReady asks until the server answers or ends.
+// waitReady waits until the server takes connections, or ends.
 func (c *cluster) waitReady(ctx context.Context, p *process) error {
 	tick := time.NewTicker(readyPoll)
 	defer tick.Stop()
 	for {
-		conn, err := pgx.Connect(ctx, c.url(superuser, "postgres"))
+		err := c.answers(ctx, p)
 		if err == nil {
-			return conn.Close(ctx)
+			return nil
 		}
 		select {
 		case <-p.exited:
@@ -193,6 +193,30 @@ func (c *cluster) waitReady(ctx context.Context, p *process) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// answers connects once the server says that it is ready: it logs every connection
+// before that as a failure of its own.
+func (c *cluster) answers(ctx context.Context, p *process) error {
+	lock, err := os.ReadFile(filepath.Join(c.data, "postmaster.pid"))
+	if err != nil {
+		return fmt.Errorf("look whether it is ready: %w", err)
+	}
+	if !saysReady(string(lock), p.cmd.Process.Pid) {
+		return errors.New("it is still starting")
+	}
+	conn, err := pgx.Connect(ctx, c.url(superuser, "postgres"))
+	if err != nil {
+		return err
+	}
+	return conn.Close(ctx)
+}
+
+// saysReady reads a postmaster.pid: the process id is its first line, the state its
+// eighth (PostgreSQL, src/include/utils/pidfile.h). A dead server may have left one.
+func saysReady(lock string, pid int) bool {
+	lines := strings.Split(lock, "\n")
+	return len(lines) >= 8 && lines[0] == strconv.Itoa(pid) && strings.TrimSpace(lines[7]) == "ready"
 }
 
 // writeAccess lets in this process's user only, as any of our three roles. The

@@ -110,6 +110,26 @@ func mustQuery(t *testing.T, url, sql string) string {
 	return answer
 }
 
+// Nobody is told of failures that are none.
+func TestStartWarnsOfNothing(t *testing.T) {
+	t.Parallel()
+	var said strings.Builder
+	log := slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	dir := reachableDir(t)
+	for range 2 { // a new cluster, and one that is there
+		s, err := postgres.Start(t.Context(), postgres.Options{Dir: dir, Durable: true, Logger: log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if said.Len() > 0 {
+		t.Errorf("the log says:\n%s", &said)
+	}
+}
+
 func mustExec(t *testing.T, url, sql string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)

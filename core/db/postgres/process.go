@@ -100,6 +100,8 @@ func (p *process) cause() string {
 const (
 	tailLines   = 5
 	longestLine = 2000
+	// cutByStop is what each open connection logs when we stop the server.
+	cutByStop = "terminating connection due to administrator command"
 )
 
 // logWriter hands each line on to the log and keeps the last few.
@@ -128,7 +130,8 @@ func (w *logWriter) Write(b []byte) (int, error) {
 
 func (w *logWriter) lineLocked(line string) {
 	level := slog.LevelDebug
-	if strings.HasPrefix(line, "FATAL:") || strings.HasPrefix(line, "PANIC:") {
+	fatal := strings.HasPrefix(line, "FATAL:") && !strings.HasSuffix(line, cutByStop)
+	if fatal || strings.HasPrefix(line, "PANIC:") {
 		level = slog.LevelWarn
 	}
 	w.log.Log(context.Background(), level, "postgres", "line", line)
