@@ -175,3 +175,43 @@ func TestNamesAgree(t *testing.T) {
 		}
 	}
 }
+
+// FuzzPhone and FuzzEmail: any text is read or refused, and a normal form reads
+// as itself.
+func FuzzPhone(f *testing.F) {
+	for _, s := range []string{"(416) 555-0100", "+55 11 8765-4321", "416-555-0100 ext. 12", "1-800-FLOWERS", "tel:", "+", "०१२३४५६७८९", "416/555-0100;ext=4"} {
+		f.Add(s, "CA")
+	}
+	f.Fuzz(func(t *testing.T, raw, region string) {
+		n, ok := match.Phone(raw, region)
+		if !ok {
+			return
+		}
+		if again, ok := match.Phone(n.E164, ""); !ok || again.E164 != n.E164 {
+			t.Fatalf("Phone(%q, %q) = %s, which reads as %+v, %v", raw, region, n.E164, again, ok)
+		}
+		if v := match.PhoneVariants(n.E164); v[0] != n.E164 {
+			t.Fatalf("PhoneVariants(%s) = %v", n.E164, v)
+		}
+		if match.IsShortCode(n.E164) {
+			t.Logf("%s is short", n.E164)
+		}
+	})
+}
+
+func FuzzEmail(f *testing.F) {
+	for _, s := range []string{"Ann@Example.COM ", "mailto:a+b@x.example", "ann@bücher.example", "a@b", "@", "<a@b.cd>", "a@b.cd.", "ａ＠b.cd"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		once, ok := match.Email(raw)
+		if !ok {
+			return
+		}
+		if twice, ok := match.Email(once); !ok || twice != once {
+			t.Fatalf("Email(%q) = %q, again %q, %v", raw, once, twice, ok)
+		}
+		match.IsRoleAddress(once)
+		match.IsNoReply(once)
+	})
+}
