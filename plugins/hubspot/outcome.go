@@ -71,9 +71,9 @@ func (w *writing) done(r row, s step, answer record) {
 	w.put(o)
 }
 
-// finish makes the reply. When every item failed with one and the same error,
-// that is the call's error; of a single item only where it says nothing about
-// the item.
+// finish makes the reply. When every item failed with one and the same error
+// before anything was done, that is the call's error; of a single item only where
+// it says nothing about the item.
 func (w *writing) finish(ac *account) (sdk.WriteReply, error) {
 	reply := sdk.WriteReply{Usage: ac.Usage()}
 	var common *sdk.Error
@@ -82,7 +82,8 @@ func (w *writing) finish(ac *account) (sdk.WriteReply, error) {
 		reply.Outcomes = append(reply.Outcomes, o)
 		if i == 0 {
 			common = o.Err
-		} else if common != o.Err {
+		}
+		if common != o.Err || o.CRMID != "" {
 			common = nil
 		}
 	}

@@ -232,6 +232,26 @@ func TestCompaniesAreAssociated(t *testing.T) {
 	wantError(t, out["item-3"].Err, sdk.ClassNotFound, "association")
 }
 
+// The fields are written, the association is not: the item failed, and says which
+// record it is.
+func TestAnAssociationMayFailAlone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.fault(`{"path":"/crm/associations/**","preset":"burst"}`)
+	one, two := person(1), person(2)
+	one.AssociateCRMID, two.AssociateCRMID = "90219999", "90219999"
+	out, err := r.write(one, two)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, item := range []string{"item-1", "item-2"} {
+		wantError(t, out[item].Err, sdk.ClassThrottled, "")
+		if out[item].CRMID != r.byKey(contacts, key(n+1)).ID || len(out[item].Notes) == 0 {
+			t.Errorf("%s: %+v", item, out[item])
+		}
+	}
+}
+
 func TestAnUpsertRaceIsAConflict(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
