@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -26,79 +28,34 @@ func classify(status int, body string, writes bool) *sdk.Error {
 // it answers a request or one row of a batch.
 func TestDocumentedErrors(t *testing.T) {
 	t.Parallel()
-	const m = time.Minute
-	for _, tc := range []struct {
-		status        int
-		code, message string
-		class         sdk.Class
-		retry         sdk.Retry
-		after         time.Duration
-		field         string
-	}{
-		{401, "INVALID_SESSION_ID", "Session expired or invalid", sdk.ClassAuth, sdk.RetryLater, 0, ""},
-		{401, "INVALID_SESSION_ID", "This session is not valid for use with the REST API", sdk.ClassAuth, sdk.RetryNever, 0, ""},
-		{401, "INVALID_SESSION_ID", "Connected app is not attached to Agent", sdk.ClassAuth, sdk.RetryNever, 0, ""},
-		{401, "INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE", sdk.ClassAuth, sdk.RetryNever, 0, ""},
-		{403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", sdk.ClassQuota, sdk.RetryLater, 15 * m, ""},
-		{403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded.", sdk.ClassThrottled, sdk.RetryLater, 5 * time.Second, ""},
-		{403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded.", sdk.ClassThrottled, sdk.RetryLater, 5 * time.Second, ""},
-		{403, "TXN_SECURITY_METERING_ERROR", "policy", sdk.ClassThrottled, sdk.RetryLater, 15 * m, ""},
-		{400, "LIMIT_EXCEEDED", "too many jobs", sdk.ClassQuota, sdk.RetryLater, 15 * m, ""},
-		{400, "STORAGE_LIMIT_EXCEEDED", "storage limit exceeded", sdk.ClassQuota, sdk.RetryLater, 60 * m, ""},
-		{503, "TOO_MANY_APEX_REQUESTS", "busy", sdk.ClassThrottled, sdk.RetryLater, 10 * time.Second, ""},
-		{403, "API_DISABLED_FOR_ORG", "API is not enabled for this Organization or Partner", sdk.ClassPermission, sdk.RetryNever, 0, ""},
-		{403, "API_CURRENTLY_DISABLED", "API is currently disabled for this user.", sdk.ClassPermission, sdk.RetryNever, 0, ""},
-		{403, "INSUFFICIENT_ACCESS", "insufficient access rights on object id", sdk.ClassPermission, sdk.RetryNever, 0, ""},
-		{400, "INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id", sdk.ClassPermission, sdk.RetryNever, 0, ""},
-		{400, "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", "insufficient access rights on cross-reference id", sdk.ClassPermission, sdk.RetryNever, 0, ""},
-		{404, "NOT_FOUND", "Provided external ID field does not exist or is not accessible: Clientele_Id__c", sdk.ClassSchema, sdk.RetryNever, 0, "Clientele_Id__c"},
-		{404, "NOT_FOUND", "The requested resource does not exist", sdk.ClassSchema, sdk.RetryNever, 0, ""},
-		{404, "ENTITY_IS_DELETED", "entity is deleted", sdk.ClassNotFound, sdk.RetryNever, 0, ""},
-		{400, "REQUIRED_FIELD_MISSING", "Required fields are missing: [LastName]", sdk.ClassValidation, sdk.RetryNever, 0, "LastName"},
-		{400, "STRING_TOO_LONG", "First Name: data value too large: x (max length=40)", sdk.ClassValidation, sdk.RetryNever, 0, ""},
-		{400, "INVALID_EMAIL_ADDRESS", "Email: invalid email address: foo", sdk.ClassValidation, sdk.RetryNever, 0, ""},
-		{400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "Level: bad value for restricted picklist field: X", sdk.ClassValidation, sdk.RetryNever, 0, ""},
-		{400, "FIELD_INTEGRITY_EXCEPTION", "There's a problem with this country", sdk.ClassValidation, sdk.RetryNever, 0, ""},
-		{400, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "A phone, please.", sdk.ClassValidation, sdk.RetryNever, 0, ""},
-		{400, "FIELD_FILTER_VALIDATION_EXCEPTION", "Not this owner.", sdk.ClassValidation, sdk.RetryNever, 0, ""},
-		{400, "INVALID_TYPE_ON_FIELD_IN_RECORD", "Birthdate: value not of required type", sdk.ClassValidation, sdk.RetryNever, 0, ""},
-		{400, "MALFORMED_ID", "Account ID: id value of incorrect type: 001", sdk.ClassValidation, sdk.RetryNever, 0, ""},
-		{400, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", sdk.ClassValidation, sdk.RetryLater, 0, ""},
-		{400, "DELETE_FAILED", "it is associated with a case", sdk.ClassValidation, sdk.RetryNever, 0, ""},
-		{400, "DUPLICATE_VALUE", "duplicate value found: Clientele_Id__c duplicates value on record with id: 003Si0000000001", sdk.ClassDuplicate, sdk.RetryNever, 0, "Clientele_Id__c"},
-		{400, "DUPLICATE_EXTERNAL_ID", "more than one record found for external id field", sdk.ClassDuplicate, sdk.RetryNever, 0, ""},
-		{400, "DUPLICATES_DETECTED", "Use one of these records?", sdk.ClassDuplicate, sdk.RetryNever, 0, ""},
-		{400, "DUPLICATE_DEVELOPER_NAME", "There is already a field named X on Contact.", sdk.ClassDuplicate, sdk.RetryNever, 0, ""},
-		{400, "INVALID_FIELD", "No such column 'Shoe__c' on sobject of type Contact", sdk.ClassSchema, sdk.RetryNever, 0, "Shoe__c"},
-		{400, "INVALID_FIELD_FOR_INSERT_UPDATE", "Unable to create/update fields: Name, Fax. Please check the security settings", sdk.ClassSchema, sdk.RetryNever, 0, "Name"},
-		{400, "INVALID_TYPE", "sObject type 'Accout' is not supported.", sdk.ClassSchema, sdk.RetryNever, 0, ""},
-		{400, "CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead", sdk.ClassRemapped, sdk.RetryNever, 0, ""},
-		{400, "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "T: execution of BeforeInsert caused by: a rule of ours", sdk.ClassValidation, sdk.RetryNever, 0, ""},
-		{400, "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "T: caused by: UNABLE_TO_LOCK_ROW, unable", sdk.ClassLock, sdk.RetryLater, 2 * time.Second, ""},
-		{400, "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "T: caused by: System.LimitException: Too many SOQL queries: 101", sdk.ClassLock, sdk.RetryLater, 2 * time.Second, ""},
-		{400, "UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record or 1 records: 001", sdk.ClassLock, sdk.RetryLater, 2 * time.Second, ""},
-		{400, "ALL_OR_NONE_OPERATION_ROLLED_BACK", "rolled back", sdk.ClassTransient, sdk.RetryLater, 0, ""},
-		{400, "PROCESSING_HALTED", "halted", sdk.ClassTransient, sdk.RetryLater, 0, ""},
-		{400, "QUERY_TIMEOUT", "Your query request was running for too long.", sdk.ClassTransient, sdk.RetryLater, 10 * time.Second, ""},
-		{400, "INVALID_QUERY_LOCATOR", "invalid query locator", sdk.ClassTransient, sdk.RetryLater, 0, ""},
-		{503, "SERVER_UNAVAILABLE", "Server Unavailable", sdk.ClassTransient, sdk.RetryLater, 10 * time.Second, ""},
-		{500, "UNKNOWN_EXCEPTION", "An unexpected error occurred.", sdk.ClassUnknownOutcome, sdk.RetryReadBack, 0, ""},
-		{400, "MALFORMED_QUERY", "unexpected token: 'FROM'", sdk.ClassUnknown, sdk.RetryNever, 0, ""},
-		{405, "METHOD_NOT_ALLOWED", "HTTP Method 'PUT' not allowed.", sdk.ClassUnknown, sdk.RetryNever, 0, ""},
-		{415, "UNSUPPORTED_MEDIA_TYPE", "unsupported media type", sdk.ClassUnknown, sdk.RetryNever, 0, ""},
-	} {
-		t.Run(tc.code+" "+tc.message, func(t *testing.T) {
+	data, err := os.ReadFile("testdata/errors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documented []struct {
+		Status               int
+		Code, Message, Field string
+		Class                sdk.Class
+		Retry                sdk.Retry
+		AfterSeconds         float64 `json:"after_seconds"`
+	}
+	if err := json.Unmarshal(data, &documented); err != nil || len(documented) < 40 {
+		t.Fatalf("%d documented errors, %v", len(documented), err)
+	}
+	for _, tc := range documented {
+		after := time.Duration(tc.AfterSeconds * float64(time.Second))
+		t.Run(tc.Code+" "+tc.Message, func(t *testing.T) {
 			t.Parallel()
-			e := classify(tc.status, request(tc.code, tc.message), true)
+			e := classify(tc.Status, request(tc.Code, tc.Message), true)
 			got := []any{e.Class, e.Retry, e.After, e.Field, e.Code, e.Status, e.RequestID}
-			if diff := cmp.Diff([]any{tc.class, tc.retry, tc.after, tc.field, tc.code, tc.status, "req-1"}, got); diff != "" {
+			if diff := cmp.Diff([]any{tc.Class, tc.Retry, after, tc.Field, tc.Code, tc.Status, "req-1"}, got); diff != "" {
 				t.Errorf("request (-want +got):\n%s", diff)
 			}
-			if tc.code == "NOT_FOUND" || tc.status == http.StatusUnauthorized {
+			if tc.Code == "NOT_FOUND" || tc.Status == http.StatusUnauthorized {
 				return // never said of a row
 			}
-			row := rowError(dialect(), wireError{StatusCode: tc.code, Message: tc.message})
-			if diff := cmp.Diff([]any{tc.class, tc.retry, tc.after, tc.field}, []any{row.Class, row.Retry, row.After, row.Field}); diff != "" {
+			row := rowError(dialect(), wireError{StatusCode: tc.Code, Message: tc.Message})
+			if diff := cmp.Diff([]any{tc.Class, tc.Retry, after, tc.Field}, []any{row.Class, row.Retry, row.After, row.Field}); diff != "" {
 				t.Errorf("row (-want +got):\n%s", diff)
 			}
 		})

@@ -74,8 +74,8 @@ func (o *org) follow(ctx context.Context, object string, sent []*slot) {
 			ids = append(ids, s.record.id)
 		case !byID && s.failedWith("CANNOT_UPDATE_CONVERTED_LEAD"):
 			keys = append(keys, s.item.ExternalKey)
-		case !byID && s.failedWith("ENTITY_IS_DELETED"):
-			s.parentGone()
+		case !byID && s.failedWith("ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"):
+			s.blameAssociation() // this record was to be made, it cannot be gone
 			continue
 		default:
 			continue
@@ -150,7 +150,7 @@ func (s *slot) resettle(fates map[string]fate) {
 		f, found = fates[s.item.ExternalKey]
 	}
 	if found && f.live && f.intoID == "" {
-		s.parentGone()
+		s.blameAssociation() // this record is there
 		return
 	}
 	e := itemOf(s.outcome.Err)
@@ -167,11 +167,19 @@ func (s *slot) resettle(fates map[string]fate) {
 	s.outcome.Err = e
 }
 
-// parentGone says that the record itself is there, or would be new: what is gone
-// is a record it names, such as its person or account. That may be found again or
-// have been merged by the next attempt.
-func (s *slot) parentGone() {
+// fieldAssociation is the Field of a not_found that is about the record at the
+// other end: the account of a contact, the person of a conversation.
+const fieldAssociation = "association"
+
+// blameAssociation tells a record that is gone from one whose association is:
+// that may be found again, or have been merged, by the next attempt. What a
+// mapping refers to stays a matter of its values.
+func (s *slot) blameAssociation() {
+	at := map[string]string{objectTask: "WhoId", objectContact: "AccountId"}[s.record.object]
+	if _, associated := s.record.fields[at]; !associated || s.outcome.Err.Field != "" && !sameField(s.outcome.Err.Field, at) {
+		return
+	}
 	e := itemOf(s.outcome.Err)
-	e.Class, e.Retry = sdk.ClassValidation, sdk.RetryLater
+	e.Class, e.Retry, e.Field = sdk.ClassNotFound, sdk.RetryLater, fieldAssociation
 	s.outcome.Err = e
 }

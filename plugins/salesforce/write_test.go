@@ -333,7 +333,7 @@ func TestAReadOnlyFieldIsDrift(t *testing.T) {
 }
 
 // The contact is there; its account, or the conversation's person, is not.
-func TestAMissingParentIsTriedAgain(t *testing.T) {
+func TestTheOtherEndOfAnAssociationIsGone(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "ready", "")
 	made := byItem(t, r.write("Contact", people(1, 2)...).Outcomes)
@@ -344,7 +344,7 @@ func TestAMissingParentIsTriedAgain(t *testing.T) {
 	for name, o := range map[string]sdk.Outcome{
 		"contact": r.write("Contact", known).Outcomes[0], "task": r.log(conversations([]string{gone})[0]).Outcomes[0],
 	} {
-		if o.Err == nil || o.Err.Class != sdk.ClassValidation || o.Err.Retry != sdk.RetryLater || o.Err.Field == "" {
+		if o.Err == nil || o.Err.Class != sdk.ClassNotFound || o.Err.Field != fieldAssociation {
 			t.Errorf("%s: %+v", name, o)
 		}
 	}

@@ -30,6 +30,10 @@ func (s *Simulator) api(handle func(w http.ResponseWriter, r *request)) http.Han
 			refuse(w, plain, notFound())
 			return
 		}
+		if form := plain.Header.Get("Content-Type"); strings.HasPrefix(form, "application/x-www-form-urlencoded") || strings.HasPrefix(form, "multipart/") {
+			refuse(w, plain, fail(http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE", "unsupported media type"))
+			return
+		}
 		body, err := readBody(plain)
 		if err != nil {
 			refuse(w, plain, bad("JSON_PARSER_ERROR", "the body cannot be unpacked"))

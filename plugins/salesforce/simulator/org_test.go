@@ -157,6 +157,9 @@ func TestHeadersAndSessions(t *testing.T) {
 	if got := o.send("GET", V+"/limits", "", "Authorization", "OAuth "+o.token); got.status != 200 {
 		t.Errorf("the OAuth scheme: %d", got.status)
 	}
+	if got := o.send("POST", V+"/sobjects/Contact", "LastName=X", "Content-Type", "application/x-www-form-urlencoded"); got.status != 415 {
+		t.Errorf("a form: %d %s", got.status, got.body)
+	}
 	described := o.send("GET", V+"/sobjects/Contact/describe", "")
 	again := o.send("GET", V+"/sobjects/Contact/describe", "", "If-Modified-Since", described.header.Get("Last-Modified"))
 	if again.status != 304 || again.body != "" {
