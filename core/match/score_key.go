@@ -19,9 +19,10 @@ const maxKey = 100
 // Keys are the blocking keys of a client: two clients are compared when they have
 // one in common. They are many and strict, so that each leads to few others even
 // among a million (research/clients.md §2.2): email; local part; local part and
-// last name; phone; its last seven digits and the first initial; the last name's
-// sound and three of the zip; all names in one order, short forms led back; company
-// and last name; birth date and an initial; external id. Sorted, without repeats.
+// last name; phone; its last seven digits and an initial; the last name's sound
+// and three of the zip; all names in one order, short forms led back; the sound of
+// first and last name; company and last name; birth date and an initial; external
+// id. Sorted, without repeats.
 func Keys(p Profile) []string {
 	s := newSide(p)
 	var b blocks
@@ -100,16 +101,20 @@ func (b *blocks) identifiers(s side, family []string) {
 	}
 }
 
-// names adds all words in one order, and the last name with each full name that
-// the first word can be short for.
+// names adds all words in one order, the last name with each full name that the
+// first word can be short for, and how both sound, for typos.
 func (b *blocks) names(s side) {
 	b.addName(append(slices.Clone(s.name.first), s.name.last...)...)
 	if len(s.name.first) == 0 || len(s.name.last) == 0 {
 		return
 	}
-	for _, full := range fullNames(s.name.first[0]) {
-		b.addName(full, s.name.last[len(s.name.last)-1])
+	first, last := s.name.first[0], s.name.last[len(s.name.last)-1]
+	for _, full := range fullNames(first) {
+		b.addName(full, last)
 	}
+	heard := []string{sound(first), sound(last)}
+	slices.Sort(heard)
+	b.add("sound", heard...)
 }
 
 func (b *blocks) addName(words ...string) {
