@@ -50,6 +50,11 @@ type logging struct {
 // prepare translates every item.
 func (l *logging) prepare(ctx context.Context, a *adapter) *sdk.Error {
 	l.made = make([]activity, len(l.items))
+	type found struct {
+		kind   activityKind
+		failed *sdk.Error
+	}
+	kinds := map[string]found{} // a table that is none is asked for once
 	for i, item := range l.items {
 		name, ok := l.settings.activityTable(item.Channel)
 		if item.CRMID != "" && item.CRMObject != "" {
@@ -64,7 +69,12 @@ func (l *logging) prepare(ctx context.Context, a *adapter) *sdk.Error {
 			l.done[i] = sdk.Fail(item.ItemID, bad)
 			continue
 		}
-		kind, failed := l.kindOf(ctx, a, name, owner)
+		at, known := kinds[name+" "+owner]
+		if !known {
+			at.kind, at.failed = l.kindOf(ctx, a, name, owner)
+			kinds[name+" "+owner] = at
+		}
+		kind, failed := at.kind, at.failed
 		if failed == nil && kind.table == "" {
 			failed = refuse(sdk.ClassSchema, "", "table %q is no activity table; choose another one in the connection's settings", name)
 		}

@@ -110,7 +110,7 @@ func (m *activity) time(item sdk.Activity, s settings) *sdk.Error {
 		}
 	}
 	m.fields["actualstart"], m.fields["actualend"] = rfc3339(start), rfc3339(end)
-	m.fields["actualdurationminutes"] = int(math.Ceil(end.Sub(start).Minutes()))
+	m.fields["actualdurationminutes"] = max(int(math.Ceil(end.Sub(start).Minutes())), 0)
 	if m.kind.table == "appointment" {
 		m.fields["scheduledstart"], m.fields["scheduledend"] = rfc3339(start), rfc3339(end)
 	}

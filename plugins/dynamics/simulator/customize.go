@@ -63,6 +63,36 @@ func (c *call) createColumn(t *table) (*answer, *failure) {
 	return c.customized(t, "Attributes", c.env.id("column "+t.Name+"."+col.Name)), nil
 }
 
+// deleteColumn takes a custom column away with its values; one that a key needs
+// stays.
+func (c *call) deleteColumn(t *table, part segment) (*answer, *failure) {
+	if refused := c.mayCustomize("prvDeleteAttribute"); refused != nil {
+		return nil, refused
+	}
+	name := strings.Trim(strings.TrimPrefix(part.key, "LogicalName="), "'")
+	made, ok := c.env.columns.Get(t.Name + "." + name)
+	if !ok {
+		return nil, fail(404, "0x80060888", "Could not find a custom attribute with name %s on entity %s.", name, t.Name)
+	}
+	for _, k := range c.env.keys.All() {
+		if k.Table == t.Name && slices.Contains(k.Columns, name) {
+			return nil, fail(400, "0x80040227", "The attribute %s is part of the entity key %s.", name, k.Name)
+		}
+	}
+	c.env.columns.Delete(t.Name + "." + made.Column.Name)
+	t.remove(name)
+	for _, r := range snapshot(c.env, t) {
+		if _, has := r.Values[name]; has {
+			next := r.clone()
+			delete(next.Values, name)
+			if _, refused := c.env.put(t, next); refused != nil {
+				return nil, refused
+			}
+		}
+	}
+	return respond(http.StatusNoContent, nil), nil
+}
+
 func (c *call) customized(t *table, part, id string) *answer {
 	a := respond(http.StatusNoContent, nil)
 	a.header.Set("OData-EntityId", c.root+"EntityDefinitions("+c.env.id("table "+t.Name)+")/"+part+"("+id+")")

@@ -28,6 +28,8 @@ func (c *call) definitions() (*answer, *failure) {
 	switch part := c.segments[1]; {
 	case part.name == "Attributes" && c.method == http.MethodPost && !part.keyed:
 		return c.createColumn(t)
+	case part.name == "Attributes" && c.method == http.MethodDelete && part.keyed:
+		return c.deleteColumn(t, part)
 	case part.name == "Attributes" && c.method == http.MethodGet:
 		return c.attributes(t, part)
 	case part.name == "Keys" && c.method == http.MethodPost && !part.keyed:

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -91,6 +92,14 @@ func (t *table) navigation(name string) (lookup, string, bool) {
 func (t *table) add(c column) {
 	t.byName[c.Name] = len(t.Columns)
 	t.Columns = append(t.Columns, c)
+}
+
+func (t *table) remove(name string) {
+	columns := slices.DeleteFunc(t.Columns, func(c column) bool { return c.Name == name })
+	t.Columns, t.byName = nil, map[string]int{}
+	for _, c := range columns {
+		t.add(c)
+	}
 }
 
 // parseTable reads a table's definition, one thing a line:
