@@ -6,7 +6,7 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 ADAPTERS := $(patsubst plugins/%/main.go,%,$(wildcard plugins/*/main.go))
 GO ?= go
 
-.PHONY: help run build test lint generate verify bench fuzz eval postgres clean
+.PHONY: help run build test lint generate verify bench bench-calls interop fuzz eval postgres clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -28,9 +28,9 @@ test: postgres ## run all tests against a real PostgreSQL
 	@.ci/install-chromium
 	@$(GO) run ./core/db/cmd/devpg -- $(GO) test -timeout 8m ./...
 
-lint: ## vet, formatting and linters
+lint: ## formatting and linters (the first run builds them: two minutes)
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these"; exit 1; }
-	@$(GO) vet ./...
+	@$(GO) tool -modfile=.ci/lint.mod golangci-lint run ./...
 
 generate: ## make generated files anew
 	@sdk/adapterpb/generate.sh
@@ -41,8 +41,14 @@ verify: ## fail when generated files, go.mod or the layout are not as they shoul
 bench: ## run the benchmarks; figures are ratios to a floor measured in the same run
 	@$(GO) run ./core/db/cmd/devpg -- $(GO) test -run '^$$' -bench . -benchtime 1x ./...
 
-eval: ## score extraction on our own labelled messages
-	@$(GO) test ./core/extract -run TestEval -v
+bench-calls: ## count the calls each adapter spends per 1,000 records
+	@$(GO) test -v -run 'TestCalls' ./plugins/hubspot ./plugins/salesforce ./plugins/dynamics
+
+interop: build ## let real CRM client libraries (from npm) work against the simulators
+	@for s in plugins/*/interop/run.sh; do echo "== $$s"; $$s || exit 1; done
+
+eval: ## score extraction and duplicates on our own labelled sets
+	@$(GO) test ./core/extract ./core/match -run TestEval -v
 
 fuzz: ## fuzz every parser, a minute each (FUZZTIME=60s)
 	@.ci/fuzz $${FUZZTIME:-60s}

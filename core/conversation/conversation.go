@@ -18,7 +18,7 @@ import (
 type ID = client.ConversationID
 
 // NewID makes a time-ordered id.
-func NewID() ID { return ID{uuid.Must(uuid.NewV7())} }
+func NewID() ID { return ID{UUID: uuid.Must(uuid.NewV7())} }
 
 // ParseID reads a conversation id.
 func ParseID(s string) (ID, error) {
@@ -26,7 +26,7 @@ func ParseID(s string) (ID, error) {
 	if err != nil {
 		return ID{}, fmt.Errorf("conversation id %q: want a UUID such as 0198c0de-0000-7000-8000-000000000000", s)
 	}
-	return ID{id}, nil
+	return ID{UUID: id}, nil
 }
 
 // State says whether a conversation goes on.

@@ -188,6 +188,10 @@ func (r *run) failItem(ctx context.Context, tx pgx.Tx, it item, o sdk.Outcome, o
 		}
 		return r.retryItem(ctx, tx, it, failure, 0, true)
 	case sdk.ClassNotFound:
+		if failure.Field == "association" {
+			// The record at the other end is gone; this one is what it was.
+			return r.parkItem(ctx, tx, it, failure.Class, "the client's record was deleted in the CRM; the activity waits until it is written again", nil)
+		}
 		if it.CRMID == nil {
 			break
 		}

@@ -3,6 +3,7 @@ package crmsync
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -55,7 +56,7 @@ func take(ctx context.Context, tx pgx.Tx, r *run, most int) ([]item, error) {
 	var kind string
 	err := tx.QueryRow(ctx, `SELECT kind FROM sync_item WHERE connection_id = $1 AND due_at <= now()
  ORDER BY array_position(ARRAY['new', 'activity', 'update', 'backfill'], lane), due_at LIMIT 1`, r.connection.ID).Scan(&kind)
-	if err == pgx.ErrNoRows {
+	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {

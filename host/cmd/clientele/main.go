@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -29,11 +30,11 @@ func main() {
 	err := newRootCommand().ExecuteContext(ctx)
 	interrupted := ctx.Err() != nil
 	stop()
-	os.Exit(exitCode(os.Stderr.WriteString, err, interrupted))
+	os.Exit(exitCode(os.Stderr, err, interrupted))
 }
 
 // exitCode says what went wrong and answers the code for it.
-func exitCode(say func(string) (int, error), err error, interrupted bool) int {
+func exitCode(stderr io.Writer, err error, interrupted bool) int {
 	if err == nil {
 		return exitOK
 	}
@@ -42,11 +43,11 @@ func exitCode(say func(string) (int, error), err error, interrupted bool) int {
 	}
 	if coded, ok := errors.AsType[*codedError](err); ok {
 		if coded.err != nil {
-			say(fmt.Sprintf("clientele: %s\n", coded.err))
+			fmt.Fprintf(stderr, "clientele: %s\n", coded.err)
 		}
 		return coded.code
 	}
-	say(fmt.Sprintf("clientele: %s\n", err))
+	fmt.Fprintf(stderr, "clientele: %s\n", err)
 	return exitFailed
 }
 

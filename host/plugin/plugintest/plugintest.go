@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -122,7 +123,7 @@ func ownBehaviour() (b Behaviour, err error) {
 	const most = 4096
 	tail := make([]byte, most)
 	n, err := f.ReadAt(tail, max(0, info.Size()-most))
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return b, err
 	}
 	i := bytes.LastIndex(tail[:n], []byte(behaviourMark))
