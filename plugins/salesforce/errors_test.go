@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -179,4 +180,70 @@ func FuzzWords(f *testing.F) {
 			_ = duplicateID(first)
 		}
 	})
+}
+
+// Whatever comes back, with whatever body, every item ends in a typed outcome and
+// nothing but a good answer is a success.
+func TestEveryAnswerBecomesATypedOutcome(t *testing.T) {
+	t.Parallel()
+	bodies := []string{``, `<html>`, `[]`, `{}`, `null`, `[{},{}]`, `[{"success":false}]`, `"text"`, `[{"message":"m","errorCode":"NEVER_SEEN"}]`}
+	// The address says what is answered: http://…/status/index of the body/…
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var status, body int
+		if _, err := fmt.Sscanf(r.URL.Path, "/%d/%d/", &status, &body); err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		if status != http.StatusNotModified && status != http.StatusNoContent {
+			_, _ = w.Write([]byte(bodies[body]))
+		}
+	}))
+	t.Cleanup(server.Close)
+	a := newAdapter(nil)
+	talks := conversations([]string{"003Si0000000001IAA", "003Si0000000002IAA"})
+	statuses := []int{200, 201, 202, 204}
+	for s := 300; s < 600; s++ {
+		statuses = append(statuses, s)
+	}
+	for _, status := range statuses {
+		for i, body := range bodies {
+			conn := sdk.Connection{Token: sdk.Token{AccessToken: "t", Extras: map[string]string{
+				"instance_url": fmt.Sprintf("%s/%d/%d", server.URL, status, i),
+			}}}
+			for name, call := range map[string]func() (sdk.WriteReply, error){
+				"write": func() (sdk.WriteReply, error) {
+					return a.Write(t.Context(), sdk.WriteRequest{Connection: conn, Object: "Contact", Items: people(1, 2)})
+				},
+				"log": func() (sdk.WriteReply, error) {
+					return a.LogActivities(t.Context(), sdk.LogActivitiesRequest{Connection: conn, Items: talks})
+				},
+				"delete": func() (sdk.WriteReply, error) {
+					return a.Delete(t.Context(), sdk.DeleteRequest{Connection: conn, Object: "Contact", Items: []sdk.DeleteItem{
+						{ItemID: "a", CRMID: "003Si0000000001IAA"}, {ItemID: "b", CRMID: "003Si0000000002IAA"},
+					}})
+				},
+			} {
+				reply, err := call()
+				if err != nil {
+					if e := asError(t, err); e.Class == "" || e.Retry == "" {
+						t.Errorf("%s %d %q: %+v", name, status, body, e)
+					}
+					continue
+				}
+				if got := byItem(t, reply.Outcomes); len(got) != 2 {
+					t.Errorf("%s %d %q: %d outcomes", name, status, body, len(got))
+				}
+				for _, o := range reply.Outcomes {
+					if o.Err == nil {
+						t.Errorf("%s %d %q: a success without a good answer: %+v", name, status, body, o)
+					}
+				}
+			}
+			_, err := a.Find(t.Context(), sdk.FindRequest{Connection: conn, Object: "Contact", Keys: []sdk.FindKey{{ItemID: "a", By: sdk.FindByEmail, Value: "a@example.org"}}})
+			if e := asError(t, err); e.Class == sdk.ClassUnknownOutcome {
+				t.Errorf("find %d %q: %+v", status, body, e)
+			}
+		}
+	}
 }
