@@ -110,7 +110,8 @@ func bodyIsHTML(e *enmime.Envelope) bool {
 // trimEnvelope drops an mbox "From " line and blank lines before the header.
 func trimEnvelope(raw []byte) []byte {
 	raw = bytes.TrimLeft(bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf")), "\r\n\t ")
-	if bytes.HasPrefix(raw, []byte("From ")) || bytes.HasPrefix(raw, []byte(">From ")) {
+	rest, isFrom := bytes.CutPrefix(bytes.TrimPrefix(raw, []byte(">")), []byte("From "))
+	if isFrom && !bytes.HasPrefix(bytes.TrimLeft(rest, " \t"), []byte(":")) {
 		if i := bytes.IndexByte(raw, '\n'); i >= 0 {
 			raw = raw[i+1:]
 		}
@@ -202,7 +203,12 @@ func reasonOf(err error) string {
 	return strings.ToValidUTF8(s, "")
 }
 
-func fromHeader(h textproto.MIMEHeader) Mail {
+func fromHeader(raw textproto.MIMEHeader) Mail {
+	h := make(textproto.MIMEHeader, len(raw))
+	for key, values := range raw { // "From  : Ann" is old but legal (RFC 5322 §4.5)
+		key = textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(key))
+		h[key] = append(h[key], values...)
+	}
 	m := Mail{Headers: make(map[string]string, len(h))}
 	for key, values := range h {
 		if len(values) > 0 {

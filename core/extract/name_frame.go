@@ -16,6 +16,9 @@ const (
 var introTriggers = setOf(`name name's names named i'm im i this it's its it here speaking calling call calls called go goes known
 heiße heisse heiss m'appelle appelle llamo chiamo chamo heet heter hedder nazywam jmenuji jmenuju volám zovem zovu hívnak vagyok numesc cheamă nombre nom nome naam namn navn nimeni soy bin suis sono sou ben heit зовут adım ismim isim isem kutsutaan`)
 
+// maxNames bounds the candidates that are weighed against each other.
+const maxNames = 60
+
 // introductions reads the phrases of a sentence in which a speaker says his
 // name.
 func (r *run) introductions(s *sentence, found []nameCandidate) []nameCandidate {
@@ -30,6 +33,9 @@ func (r *run) introductions(s *sentence, found []nameCandidate) []nameCandidate 
 			continue
 		}
 		for _, f := range r.framesAt(s, i) {
+			if len(found) >= maxNames {
+				return found
+			}
 			if c, ok := r.consider(s, f); ok {
 				found = append(found, c)
 			}
@@ -504,7 +510,7 @@ func corrects(s *sentence) bool {
 
 // bareAnswer takes a short answer to our question for the name.
 func (r *run) bareAnswer(s *sentence) (nameCandidate, bool) {
-	if s.question == "" || len(s.tokens) > 12 || !asksForName(s.question) {
+	if s.question == "" || len(s.tokens) > 24 || !asksForName(s.question) {
 		return nameCandidate{}, false
 	}
 	from := 0
