@@ -149,39 +149,36 @@ func (o *org) slot(object string, item sdk.WriteItem) (*slot, *sdk.Error) {
 }
 
 // send writes the groups one after the other and gives every slot its outcome.
-// Its error says that the whole batch failed in the same way.
-func (o *org) send(ctx context.Context, groups []group) ([]*slot, *sdk.Error) {
-	var sent []*slot
+// Its error says that all groups failed in this one way.
+func (o *org) send(ctx context.Context, groups []group) (sent []*slot, common *sdk.Error) {
 	var stop *sdk.Error
-	anyDone := false
-	for _, g := range groups {
+	alike := true
+	for i, g := range groups {
 		sent = append(sent, g.slots...)
 		failed := stop
 		var results []rowResult
 		if failed == nil {
 			results, failed = o.sendGroup(ctx, g)
 		}
-		if failed != nil {
-			for _, s := range g.slots {
+		for n, s := range g.slots {
+			if failed != nil {
 				s.outcome = sdk.Fail(s.item.ItemID, itemOf(failed))
+			} else {
+				s.settle(g, results[n])
 			}
-			if hopeless(failed) {
-				stop = failed
-			}
-			if len(groups) == 1 && !ofOneRow(failed, g) {
-				return sent, failed
-			}
-			continue
 		}
-		anyDone = true
-		for i, s := range g.slots {
-			s.settle(g, results[i])
+		if failed != nil && hopeless(failed) {
+			stop = failed
 		}
+		if i == 0 {
+			common = failed
+		}
+		alike = alike && failed != nil && failed.Class == common.Class && !ofOneRow(failed, g)
 	}
-	if !anyDone {
-		return sent, stop
+	if !alike {
+		common = nil
 	}
-	return sent, nil
+	return sent, common
 }
 
 func (o *org) sendGroup(ctx context.Context, g group) ([]rowResult, *sdk.Error) {

@@ -196,6 +196,26 @@ func TestABatchRefusedForOneRecordIsHalvedByTheHost(t *testing.T) {
 	}
 }
 
+// One call's reply is lost and the next is refused: each record has its own fate.
+func TestAMixedBatchKeepsItsFatesApart(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "ready", "")
+	known := person(1)
+	known.CRMID = r.write("Contact", person(1)).Outcomes[0].CRMID
+	r.admin("POST", "/faults", `{"path":"/services/data/v66.0/composite/sobjects","cut":"after"}`)
+	r.admin("POST", "/faults", `{"path":"/services/data/v66.0/composite/sobjects/**","preset":"daily_limit"}`)
+	got := byItem(t, r.write("Contact", known, person(2)).Outcomes)
+	if got["item-1"].Err.Class != sdk.ClassUnknownOutcome || got["item-2"].Err.Class != sdk.ClassQuota {
+		t.Errorf("got %+v", got)
+	}
+	r.admin("DELETE", "/faults", "")
+	r.admin("POST", "/faults", `{"preset":"daily_limit"}`)
+	_, err := r.a.Write(t.Context(), sdk.WriteRequest{Connection: r.conn, Object: "Contact", Items: []sdk.WriteItem{known, person(2)}})
+	if e := asError(t, err); e.Class != sdk.ClassQuota || calls(e.Usage) != 1 {
+		t.Errorf("a used-up allowance: %+v; want the call to fail, after one request", e)
+	}
+}
+
 // Two adapters write the same new client at once.
 func TestTheSameNewKeyTwiceMakesOneRecord(t *testing.T) {
 	t.Parallel()
