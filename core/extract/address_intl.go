@@ -179,6 +179,10 @@ func (r *run) aroundPostcode(b *block, k, n int, zip string) (foundAddress, bool
 	// A plain number is a postal code only where a part of the address starts
 	// or ends.
 	opens := k == 0 || b.newline(k) || b.low(k-1) == ","
+	if before := b.partBefore(k); !opens && b.tokens[k].kind == number && len(zip) == 5 {
+		digits, streetWord := r.looksLikeStreet(b, before)
+		opens = digits && streetWord
+	}
 	if after := r.cityAfter(b, k+n); after.to > after.from && !b.newline(k+n) && b.low(k+n) != "," && (opens || distinct) {
 		city = after
 	}

@@ -9,12 +9,13 @@ const (
 	certainly strength = iota // "my name is": takes unknown and lower-case names
 	probably                  // "this is": wants a capital or a known name
 	possibly                  // "I'm": wants a capital and no ordinary word
+	openly                    // "a table under": may be another's name, so a suggestion at most
 )
 
 // introTriggers are the words at which a phrase that introduces a name may
 // stand; all other words cost one look-up.
 var introTriggers = setOf(`name name's names named i'm im i this it's its it here speaking calling call calls called go goes known
-heiße heisse heiss m'appelle appelle llamo chiamo chamo heet heter hedder nazywam jmenuji jmenuju volám zovem zovu hívnak vagyok numesc cheamă nombre nom nome naam namn navn nimeni soy bin suis sono sou ben heit зовут adım ismim isim isem kutsutaan`)
+heiße heisse heiss m'appelle appelle llamo chiamo chamo heet heter hedder nazywam jmenuji jmenuju volám zovem zovu correct change under hívnak vagyok numesc cheamă nombre nom nome naam namn navn nimeni soy bin suis sono sou ben heit зовут adım ismim isim isem kutsutaan`)
 
 // maxNames bounds the candidates that are weighed against each other.
 const maxNames = 60
@@ -121,6 +122,15 @@ func (r *run) framesAt(s *sentence, i int) []frame {
 			}
 			return []frame{{"go_by", certainly, s.skip(at), false}}
 		}
+	case "under":
+		if s.low(i+1) != "my" && s.low(i+1) != "the" && aboutBooking(s) {
+			return []frame{{"under", openly, s.skip(i + 1), false}}
+		}
+	case "correct", "change":
+		// "My name is wrong, please change it to Emma Brun."
+		if next == "it" && s.low(i+2) == "to" && r.d.asksToCorrectName(s) {
+			return []frame{{"correction", certainly, s.skip(i + 3), false}}
+		}
 	case "known":
 		if next == "as" && (prev == "am" || prev == "also" || prev == "better" || prev == "i'm") {
 			return []frame{{"known_as", certainly, s.skip(i + 2), false}}
@@ -138,8 +148,11 @@ func (r *run) nameFrames(s *sentence, i int) []frame {
 	}
 	prev := s.low(owner)
 	if low == "named" {
-		if s.low(i+1) == "me" {
+		switch {
+		case s.low(i+1) == "me":
 			return []frame{{"named_me", certainly, s.skip(i + 2), false}}
+		case (s.low(i-1) == "was" || s.low(i-1) == "am") && s.low(i-2) == "i":
+			return []frame{{"named", certainly, s.skip(i + 1), false}}
 		}
 		return nil
 	}
@@ -151,6 +164,9 @@ func (r *run) nameFrames(s *sentence, i int) []frame {
 	theName := prev == "the" || owner < 0 || prev == "," || prev == "." || prev == "and"
 	if mine && asksForOwnName(s, owner) {
 		return nil
+	}
+	if f, ok := bookingName(s, i, prev); ok {
+		return []frame{f}
 	}
 	at := i + 1
 	copula := low == "name's" && mine || low == "name's" && theName
@@ -177,6 +193,43 @@ func (r *run) nameFrames(s *sentence, i int) []frame {
 		return []frame{{"under_the_name", certainly, s.skip(at), false}}
 	}
 	return nil
+}
+
+// bookingName reads "the name on the booking is X", "reservation name: X", "in
+// the name of X", "X is the name".
+func bookingName(s *sentence, i int, prev string) (frame, bool) {
+	at := i + 1
+	if (s.low(at) == "on" || s.low(at) == "for") && bookingWords[s.low(at+2)] && s.low(at+3) == "is" {
+		return frame{"booking_name", certainly, s.skip(at + 4), false}, true
+	}
+	if bookingWords[strings.TrimSuffix(prev, "'s")] && (s.low(at) == ":" || s.low(at) == "is") {
+		return frame{"booking_name", certainly, s.skip(at + 1), false}, true
+	}
+	if prev == "the" && s.low(i-2) == "in" && s.low(at) == "of" {
+		return frame{"in_the_name_of", certainly, s.skip(at + 1), false}, true
+	}
+	if prev == "the" && s.low(i-2) == "is" && i >= 4 && at >= len(s.tokens)-1 {
+		return frame{"is_the_name", certainly, i - 2, true}, true
+	}
+	return frame{}, false
+}
+
+var bookingWords = setOf("booking reservation table account order appointment ticket card booking's reservation's file policy")
+
+// aboutBooking says whether a sentence speaks of something booked.
+func aboutBooking(s *sentence) bool {
+	for i := range s.tokens {
+		if bookingWords[s.low(i)] || s.low(i) == "booked" || s.low(i) == "reserved" || s.low(i) == "put" || s.low(i) == "it's" {
+			return true
+		}
+	}
+	return false
+}
+
+// asksToCorrectName says whether the message says that the name is wrong.
+func (d *document) asksToCorrectName(s *sentence) bool {
+	text := d.low[s.start:s.end]
+	return hasWord(text, "name") && (strings.Contains(text, "incorrect") || strings.Contains(text, "not correct") || strings.Contains(text, "wrong") || strings.Contains(text, "misspel") || strings.Contains(text, "typo"))
 }
 
 func isNameAdjective(low string) bool {
@@ -344,6 +397,11 @@ func (r *run) weigh(s *sentence, p person, f frame) float64 {
 		ordinary = false
 	}
 	switch {
+	case f.strength == openly:
+		if ordinary && !p.given || single && !p.given || bad {
+			return 0
+		}
+		return 0.6
 	case f.strength == certainly && capitals:
 		if ordinary && single && !p.given {
 			return 0.45
@@ -422,8 +480,15 @@ func (r *run) weighLower(p person, f frame, ordinary, good, bad bool) float64 {
 		return 0
 	case p.given && p.surname && !single:
 		return 0.65
-	case f.strength == possibly && !(p.given && good || p.known && good && !single):
+	case f.strength == possibly && !good, f.strength == possibly && single && !p.given:
 		return 0
+	case f.name == "call_me" && single && good:
+		return 0.5
+	case f.strength == possibly && !p.known:
+		if hasOrdinaryEnding(p.words[1].low) || r.d.words.isCommon(p.words[1].low) {
+			return 0
+		}
+		return 0.5
 	case p.given && good:
 		return 0.6
 	case p.known && good && !single:

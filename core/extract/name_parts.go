@@ -41,7 +41,7 @@ func (r *run) firstAndLast(found []nameCandidate) []nameCandidate {
 			for isNameCopula(s.low(at)) {
 				at++
 			}
-			if at == i+1 && s.low(at) != ":" && t.low != "name's" {
+			if at == i+1 && s.low(at) != ":" && t.low != "name's" && !(at < len(s.tokens) && s.casing == casingMixed && s.tokens[at].capital == upperFirst) {
 				continue
 			}
 			p, ok := r.readForward(s, s.skip(at))
