@@ -144,7 +144,7 @@ func (l *logging) settle(i int, parts []part, done sdk.Done) {
 	for _, p := range parts {
 		if p.Status < 200 || p.Status >= 300 {
 			e := classify(p, true)
-			if e.Class == sdk.ClassNotFound && !strings.Contains(e.Message, m.id) {
+			if e.Class == sdk.ClassNotFound && (done == sdk.Created || strings.Contains(strings.ToLower(e.Message), m.owner)) {
 				e.Field = fieldAssociation // the contact is gone, not the activity
 			}
 			l.done[i] = sdk.Fail(item.ItemID, e)

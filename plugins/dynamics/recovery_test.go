@@ -192,3 +192,55 @@ func TestWhatAWholeCallMeetsIsItsError(t *testing.T) {
 		})
 	}
 }
+
+// A fifth of all requests fails in one way or another; a host that repeats by key
+// what did not end gets every record once.
+func TestRandomFaultsConverge(t *testing.T) {
+	t.Parallel()
+	c := installed(t, nil)
+	for _, f := range []base.Fault{
+		{Probability: 0.07, Cut: "after"}, {Probability: 0.07, Cut: "before"}, {Probability: 0.05, Preset: "throttled_requests"},
+		{Probability: 0.05, Preset: "unavailable"}, {Probability: 0.05, Cut: "middle"}, {Probability: 0.05, Do: "lose_part"},
+	} {
+		f.Path = "/org-a/api/data/v9.2/$batch"
+		c.fault(f)
+	}
+	left := map[int]bool{}
+	for i := range 200 {
+		left[i] = true
+	}
+	for round := 0; len(left) > 0; round++ {
+		if round > 200 {
+			t.Fatalf("%d records are still not written", len(left))
+		}
+		var items []sdk.WriteItem
+		for i := range left {
+			if len(items) < 10 {
+				items = append(items, contact(i))
+			}
+		}
+		reply, err := c.adapter.Write(t.Context(), sdk.WriteRequest{Connection: c.conn, Object: "contact", Items: items})
+		if err != nil {
+			continue
+		}
+		if len(reply.Outcomes) != len(items) {
+			t.Fatalf("%d outcomes of %d items", len(reply.Outcomes), len(items))
+		}
+		for i, o := range reply.Outcomes {
+			if o.ItemID != items[i].ItemID {
+				t.Fatalf("outcome of %s where %s was sent", o.ItemID, items[i].ItemID)
+			}
+			if o.Err == nil {
+				delete(left, atoi(t, strings.TrimPrefix(o.ItemID, "i")))
+			}
+		}
+	}
+	c.clearFaults()
+	seen := map[any]bool{}
+	for _, r := range c.records("contact") {
+		seen[r["acme_clientele_id"]] = true
+	}
+	if held := c.counts().Held["contact"]; held != 200 || len(seen) != 200 {
+		t.Errorf("the CRM holds %d contacts with %d keys, want 200", held, len(seen))
+	}
+}

@@ -149,7 +149,8 @@ func (w *writing) outcome(item sdk.WriteItem, p part) sdk.Outcome {
 		switch {
 		case e.Class == sdk.ClassSchema && e.Field == "":
 			e.Field = key
-		case e.Class == sdk.ClassNotFound && item.AssociateCRMID != "" && strings.Contains(strings.ToLower(e.Message), strings.ToLower(item.AssociateCRMID)):
+		case e.Class == sdk.ClassNotFound && item.AssociateCRMID != "" &&
+			(item.CRMID == "" && item.Mode == sdk.ModeUpsert || strings.Contains(strings.ToLower(e.Message), strings.ToLower(item.AssociateCRMID))):
 			e.Field = fieldAssociation
 		}
 		return sdk.Fail(item.ItemID, e)

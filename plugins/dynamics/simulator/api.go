@@ -45,7 +45,7 @@ func (s *Simulator) serveAPI(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("org")
 	prefix := ""
 	if name == "" {
-		name = s.settings.Environments[0]
+		name = environmentNames()[0]
 	} else {
 		prefix = "/" + name
 	}

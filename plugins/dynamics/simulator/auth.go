@@ -193,7 +193,7 @@ func (s *Simulator) environmentOf(host, resource string) (string, bool) {
 	}
 	name := strings.Trim(u.Path, "/")
 	if name == "" {
-		return s.settings.Environments[0], true
+		return environmentNames()[0], true
 	}
 	if name == discovery {
 		return discovery, true
@@ -259,7 +259,7 @@ func (s *Simulator) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	instances := []any{}
-	for _, name := range s.settings.Environments {
+	for _, name := range environmentNames() {
 		if !t.Person {
 			break
 		}

@@ -5,8 +5,8 @@
 // that an adapter that works here has met what Dataverse does. What the page
 // marks as not confirmed is a switch in [Settings].
 //
-// An environment's base is http://HOST/{name}, its name being any of
-// Settings.Environments; http://HOST alone is the first of them. Tokens come
+// An environment's base is http://HOST/{name}, its name being org-a or
+// org-b; http://HOST alone is the first of them. Tokens come
 // from http://HOST/{tenant}/oauth2/v2.0/token for the application and secret in
 // Settings; besides, any token that starts with "static-" is taken as the
 // application user's, for gateways and demos.

@@ -17,12 +17,12 @@ const (
 	ClientSecret = "s3cr@t"
 )
 
+// environmentNames are the environments; the first is served without a name too.
+func environmentNames() []string { return []string{"org-a", "org-b"} }
+
 // Settings are the switches of the simulator, changed on its admin path. Those
 // named after a doubt of the page let tests run both ways.
 type Settings struct {
-	// Environments by name; the first is served without a name as well. Fixed at
-	// start.
-	Environments []string `json:"environments"`
 	// OrganizationIDs replaces an environment's id, as a restore does.
 	OrganizationIDs map[string]string `json:"organization_ids"`
 
@@ -106,8 +106,8 @@ func (s Settings) keyIndexDelay() time.Duration {
 
 func defaults() Settings {
 	return Settings{
-		Environments: []string{"org-a", "org-b"}, OrganizationIDs: map[string]string{},
-		TenantID: TenantID, ClientID: ClientID, ClientSecret: ClientSecret, TokenSeconds: 3599, InvalidClientStatus: http.StatusUnauthorized,
+		OrganizationIDs: map[string]string{},
+		TenantID:        TenantID, ClientID: ClientID, ClientSecret: ClientSecret, TokenSeconds: 3599, InvalidClientStatus: http.StatusUnauthorized,
 		RequestLimit: 6000, ExecutionMillis: 1_200_000, ConcurrencyLimit: 52, RowCostMillis: 10,
 		KeyIndexMillis: 500, KeyValueStatus: http.StatusBadRequest,
 		BulkTables: []string{"contact", "account"}, BulkStatus: http.StatusNotImplemented,
@@ -150,7 +150,7 @@ func New(dir string) (base.Simulator, error) {
 	if s.tokens, err = base.OpenTable[token](store, "tokens"); err != nil {
 		return nil, err
 	}
-	for _, name := range s.settings.Environments {
+	for _, name := range environmentNames() {
 		if s.environments[name], err = openEnvironment(s, name); err != nil {
 			return nil, err
 		}
