@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -425,5 +428,65 @@ func TestKeysFollowTheTransaction(t *testing.T) {
 	}
 	if n := keys(); n != 0 {
 		t.Errorf("a deleted client has %d keys", n)
+	}
+}
+
+// Edits and two scans at once: nobody fails, and in the end the queue says what
+// the records say.
+func TestScansRunBesideEdits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	service := &client.Service{DB: w.db, Region: w.clients.Region, Now: func() time.Time { return noon }}
+	var ids []client.ID
+	for i := range 6 {
+		ids = append(ids, w.create(typed("Aurelia", "Montgomerie", fmt.Sprintf("a%d@one%d.example", i, i), "")).ID)
+	}
+	var group sync.WaitGroup
+	failed := make(chan error, 100)
+	for round := range 2 {
+		group.Go(func() {
+			for range 10 {
+				if _, err := service.ScanDuplicates(t.Context(), actor.ForSystem(w.admin.Tenant, "duplicates"), 10); err != nil {
+					failed <- err
+				}
+			}
+		})
+		group.Go(func() {
+			for i := range 20 {
+				name := []string{"Aurelia", "Bogdan"}[(i+round)%2]
+				if _, err := service.Update(t.Context(), w.admin, ids[i%len(ids)], client.Edit{Fields: map[string]string{"first_name": name}}); err != nil {
+					failed <- err
+				}
+			}
+		})
+	}
+	group.Wait()
+	close(failed)
+	for err := range failed {
+		t.Error(err)
+	}
+	for i, id := range ids {
+		name := "Aurelia"
+		if i >= 2 {
+			name = "Bogdan" + strings.Repeat("u", i) // nobody's near name
+		}
+		if _, err := service.Update(t.Context(), w.admin, id, client.Edit{Fields: map[string]string{"first_name": name}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.scan()
+	q := w.queue(client.DuplicateQuery{})
+	for _, c := range q.Clusters {
+		for _, p := range c.Pairs {
+			a, b := w.get(p.Client), w.get(p.Other)
+			if a.FirstName[:1] != b.FirstName[:1] {
+				t.Errorf("the queue joins %s and %s", a.DisplayName(), b.DisplayName())
+			}
+		}
+	}
+	if q.Waiting != 0 || !slices.ContainsFunc(q.Clusters, func(c client.DuplicateCluster) bool {
+		return slices.ContainsFunc(c.Pairs, func(p client.DuplicatePair) bool { return p.Client == ids[0] && p.Other == ids[1] })
+	}) {
+		t.Errorf("%d wait; the two Aurelias are not in %+v", q.Waiting, q.Clusters)
 	}
 }
