@@ -274,7 +274,7 @@ func (m *unmerging) settle(ctx context.Context, c *Client) error {
 			return err
 		}
 	}
-	return u.recallContact(ctx, c)
+	return u.RecallContact(ctx, c.ID)
 }
 
 func (m *unmerging) formerPrimary(c *Client, kind IdentifierKind) *Identifier {
@@ -293,13 +293,55 @@ func (m *unmerging) log() {
 	}
 }
 
-// recallContact sets the last contact to that of the client's conversations
+// RecallContact sets the last contact to that of the client's conversations
 // (R181), which is what it would be had they never been elsewhere.
-func (u *Unit) recallContact(ctx context.Context, c *Client) error {
+func (u *Unit) RecallContact(ctx context.Context, id ID) error {
+	var last *time.Time
 	err := u.tx.QueryRow(ctx, `UPDATE client SET last_contact_at = (SELECT max(last_message_at) FROM conversation WHERE client_id = $1)
- WHERE id = $1 RETURNING last_contact_at`, c.ID).Scan(&c.LastContactAt)
+ WHERE id = $1 RETURNING last_contact_at`, id).Scan(&last)
 	if err != nil {
 		return fmt.Errorf("recall the last contact: %w", err)
 	}
+	if c, ok := u.clients[id]; ok {
+		c.LastContactAt = last
+	}
 	return nil
+}
+
+// MergeRecord is a merge in a client's history.
+type MergeRecord struct {
+	ID       uuid.UUID   `json:"id"`
+	Survivor ID          `json:"survivor"`
+	Retired  []uuid.UUID `json:"retired"`
+	By       string      `json:"by"`
+	Cause    string      `json:"cause"`
+	At       time.Time   `json:"at"`
+	// UndoneAt and UndoneBy are set when it was undone; UndoUntil is when that
+	// ends.
+	UndoneAt  *time.Time `json:"undone_at"`
+	UndoneBy  string     `json:"undone_by,omitempty"`
+	UndoUntil time.Time  `json:"undo_until"`
+}
+
+// Merges answers the merges that a client took part in, the latest first, at most
+// 100. Errors: *NotFoundError, *actor.Refusal.
+func (s *Service) Merges(ctx context.Context, a actor.Actor, id ID) (found []MergeRecord, err error) {
+	if err := s.require(ctx, a, actor.SeeClients); err != nil {
+		return nil, err
+	}
+	err = s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := Load(ctx, tx, id); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, `SELECT m.id, m.survivor_id AS survivor, ARRAY(SELECT c.client_id FROM merge_client c WHERE c.merge_id = m.id ORDER BY c.position) AS retired,
+       m.actor_name AS by, m.cause, m.at, m.undone_at, m.undone_by, m.at + $2::interval AS undo_until
+  FROM merge_event m WHERE m.survivor_id = $1 OR m.id IN (SELECT c.merge_id FROM merge_client c WHERE c.client_id = $1)
+ ORDER BY m.number DESC LIMIT 100`, id, UndoFor)
+		if err != nil {
+			return fmt.Errorf("read merges: %w", err)
+		}
+		found, err = pgx.CollectRows(rows, pgx.RowToStructByName[MergeRecord])
+		return err
+	})
+	return found, err
 }

@@ -208,4 +208,6 @@ func (c *changes) ConversationsChanged(_ context.Context, _ pgx.Tx, _ actor.Tena
 	return nil
 }
 
+func valid(c *client.Client) uuid.NullUUID { return uuid.NullUUID{UUID: c.ID.UUID, Valid: true} }
+
 func ptr[T any](v T) *T { return &v }

@@ -48,6 +48,7 @@ const (
 	SyncFailed           Kind = "sync failed"
 	Read                 Kind = "read"
 	Refused              Kind = "refused"
+	Taught               Kind = "extraction taught"
 )
 
 // Event is one thing that happened.
@@ -61,6 +62,9 @@ type Event struct {
 	ActorName      string         `json:"actor_name"`
 	Payload        map[string]any `json:"payload"`
 	At             time.Time      `json:"at"`
+	// Excerpt is the beginning of a message's own words. It is no part of the event
+	// but read beside it.
+	Excerpt string `json:"excerpt,omitempty"`
 }
 
 // Change is a payload: one field before and after, and why.
@@ -125,37 +129,5 @@ func canonical(payload map[string]any) (any, error) {
 	return read, json.Unmarshal(text, &read)
 }
 
-// Page is where to go on in a newest-first list; the zero Page is its start.
-type Page struct {
-	Before time.Time
-	ID     uuid.UUID
-	// Limit is the most events answered, 1 to 500; 0 means 50.
-	Limit int
-}
-
-// OfClients answers the events of a client and of those merged into it, newest
-// first.
-func OfClients(ctx context.Context, tx pgx.Tx, clients []uuid.UUID, p Page) ([]Event, error) {
-	if p.Limit <= 0 || p.Limit > 500 {
-		p.Limit = 50
-	}
-	if p.Before.IsZero() {
-		p.Before = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-	}
-	rows, err := tx.Query(ctx, timelineSQL, clients, p.Before, p.ID, p.Limit)
-	if err != nil {
-		return nil, fmt.Errorf("read timeline: %w", err)
-	}
-	events, err := pgx.CollectRows(rows, pgx.RowToStructByName[Event])
-	if err != nil {
-		return nil, fmt.Errorf("read timeline: %w", err)
-	}
-	return events, nil
-}
-
-const (
-	insertSQL = `INSERT INTO event (id, tenant_id, kind, client_id, conversation_id, actor_kind, actor_id, actor_name, payload, digest, at)
+const insertSQL = `INSERT INTO event (id, tenant_id, kind, client_id, conversation_id, actor_kind, actor_id, actor_name, payload, digest, at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
-	timelineSQL = `SELECT id, kind, client_id, conversation_id, actor_kind, actor_id, actor_name, payload, at FROM event
- WHERE client_id = ANY($1) AND (at, id) < ($2, $3) ORDER BY at DESC, id DESC LIMIT $4`
-)
