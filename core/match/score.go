@@ -151,7 +151,7 @@ type side struct {
 
 func newSide(p Profile) side {
 	s := side{
-		Profile: p, name: personName{givenWords(p.First), familyWords(p.Last)},
+		Profile: p, name: personName{comparedWords(p.First), comparedWords(p.Last)},
 		company: loose(CompanyKey(p.Company)), zip: zipKey(p.Zip), street: streetWords(p.Street),
 	}
 	for _, h := range p.Held {

@@ -52,7 +52,7 @@ func compareBirth(a, b side) evidence {
 	yearX, dayX := x[:len(x)-6], x[len(x)-5:]
 	yearY, dayY := y[:len(y)-6], y[len(y)-5:]
 	yearless := yearX == "-" || yearY == "-"
-	at, oneOff := oneReplaced(x, y)
+	_, oneOff := oneReplaced(x, y)
 	switch {
 	case dayX == dayY && dayX == "01-01" && (yearless || yearX == yearY):
 		return evidence{bits: birthDefault, reason: "same birth date"}
@@ -60,7 +60,7 @@ func compareBirth(a, b side) evidence {
 		return evidence{bits: birthYearless, reason: "same birthday", identifies: true}
 	case x == y:
 		return evidence{bits: birthSame, reason: "same birth date", identifies: true}
-	case !yearless && (oneOff && at >= 0 || yearX == yearY && dayX[:2] == dayY[3:] && dayX[3:] == dayY[:2]):
+	case !yearless && (oneOff || yearX == yearY && dayX[:2] == dayY[3:] && dayX[3:] == dayY[:2]):
 		return evidence{bits: birthNear, reason: "similar birth date"}
 	default:
 		return evidence{bits: birthAgainst, reason: "different birth date", otherPerson: true}

@@ -3,6 +3,7 @@ package match
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // What agreeing names are worth is in lists/given_bits.txt and
@@ -112,7 +113,7 @@ func givenEvidence(a, b []string) evidence {
 	case slices.Contains(b, a[0]) || slices.Contains(a, b[0]), otherGiven(x, y):
 		// Thi Lan and Thi Hoa, Mario and Maria: near, and two people.
 		return evidence{bits: doubtfulAgainst, reason: "different first name", otherPerson: true}
-	case alike(x, y) > samePerson || len(x) >= 5 && edits(x, y) == 1:
+	case alike(x, y) > samePerson || oneTypo(x, y):
 		return evidence{bits: bits * similarShare, reason: "similar first name"}
 	case alike(x, y) > nearlySame:
 		return evidence{bits: bits * likeShare, reason: "similar first name"}
@@ -120,6 +121,11 @@ func givenEvidence(a, b []string) evidence {
 		return evidence{bits: doubtfulAgainst, reason: "different first name", otherPerson: true}
 	}
 	return evidence{bits: firstAgainst, reason: "different first name", otherPerson: true}
+}
+
+// oneTypo: one edit, in words that are long enough for it to be a slip.
+func oneTypo(a, b string) bool {
+	return min(utf8.RuneCountInString(a), utf8.RuneCountInString(b)) >= 5 && edits(a, b) == 1
 }
 
 // otherGiven knows near names that are never typos of each other: both are in use
@@ -152,7 +158,7 @@ func familyEvidence(a, b []string) evidence {
 		e.bits, e.reason = initialBits, "same initial of the last name"
 	case listedFamily(x) && listedFamily(y): // Hansen and Jensen are no typos
 		e.bits, e.reason = familyDoubtful, "different last name"
-	case near > samePerson || min(len(x), len(y)) >= 5 && edits(x, y) == 1:
+	case near > samePerson || oneTypo(x, y):
 		e.bits, e.reason = bits*similarShare, "similar last name"
 	case near > nearlySame:
 		e.bits, e.reason = bits*likeShare, "similar last name"
@@ -185,16 +191,13 @@ func (n personName) joined() string {
 	return strings.Join(words, " ")
 }
 
-// givenWords and familyWords are a name's words for comparing: transcription,
-// particles and generation marks are dropped where something is left.
-func givenWords(name string) []string { return significant(nameWords(name)) }
-
-func familyWords(name string) []string { return significant(nameWords(name)) }
-
-func significant(words []string) []string {
+// comparedWords are a name's words for comparing: transcription, particles and
+// generation marks are dropped where something is left.
+func comparedWords(name string) []string {
+	words := nameWords(name)
 	kept := make([]string, 0, len(words))
 	for _, w := range words {
-		if !nameParticles[w] && !generationMarks(w) {
+		if !nameParticles[w] && !isGeneration(w) {
 			kept = append(kept, loose(w))
 		}
 	}
@@ -204,7 +207,7 @@ func significant(words []string) []string {
 	return words
 }
 
-func generationMarks(word string) bool {
+func isGeneration(word string) bool {
 	switch word {
 	case "jr", "sr", "ii", "iii", "jnr", "snr":
 		return true
