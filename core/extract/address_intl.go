@@ -194,6 +194,14 @@ func (r *run) aroundPostcode(b *block, k, n int, zip string) (foundAddress, bool
 		}
 		city = r.cityBeforeCode(b, &at, distinct)
 	}
+	if _, ok := r.d.words.countries[strings.ToLower(b.slice(city.from, city.to))]; ok && city.to <= k { // "Cyprus 36903"
+		a.Country = b.slice(city.from, city.to)
+		city = b.partBefore(city.from)
+		for city.to > city.from && provinceWords[b.low(city.to-1)] {
+			city = b.partBefore(city.from)
+		}
+		at = city.from
+	}
 	if city.to <= city.from || !cityLike(b, city) {
 		return a, false
 	}
@@ -204,7 +212,7 @@ func (r *run) aroundPostcode(b *block, k, n int, zip string) (foundAddress, bool
 	}
 	a.from, a.to = streetPart.from, max(k+n, city.to)
 	a.Street = b.slice(streetPart.from, streetPart.to)
-	country := r.countryBehind(b, &a)
+	country := a.Country != "" || r.countryBehind(b, &a)
 	switch {
 	case sure && (country || distinct || b.tokens[city.from].capital != lowerCase):
 		a.confidence = 0.9
@@ -273,6 +281,8 @@ func (r *run) cityBeforeCode(b *block, at *int, distinct bool) part {
 	*at = p.from
 	return p
 }
+
+var provinceWords = setOf("province region oblast county governorate prefecture district department state raion krai canton provincia voivodeship municipality")
 
 var county = setOf("kent surrey essex sussex norfolk suffolk devon cornwall dorset somerset cumbria durham merseyside middlesex rutland avon humberside clwyd dyfed gwent gwynedd powys fife highland tayside midlothian antrim armagh down tyrone fermanagh londonderry midlands yorkshire")
 

@@ -17,7 +17,11 @@ func (b *block) streetText(s street) string {
 	if s.unitTo > s.unitFrom {
 		text += " " + b.slice(s.unitFrom, s.unitTo)
 	}
-	return strings.TrimRight(text, " ,")
+	text = strings.TrimRight(text, " ,")
+	if last := text[strings.LastIndexByte(text, ' ')+1:]; len(last) > 5 {
+		text = strings.TrimSuffix(text, ".") // the sentence's, not an abbreviation's
+	}
+	return text
 }
 
 // anchoredAddress reads an address whose parts go from small to large: number,
@@ -205,6 +209,9 @@ func houseNumber(b *block, i int) bool {
 		return false
 	}
 	if i > 0 && b.tokens[i-1].end == t.start {
+		if b.low(i-1) == "," && i > 1 && b.kind(i-2) == number && b.tokens[i-2].end == b.tokens[i-1].start {
+			return false // 2,160
+		}
 		switch b.low(i - 1) {
 		case "$", "£", "€", "#", "/", "-", ":", "+", "@":
 			return false

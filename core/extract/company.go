@@ -31,7 +31,7 @@ func (r *run) findCompanies() {
 
 // companyTriggers are the words at which a phrase about one's company may
 // stand.
-var companyTriggers = setOf("work works working worked employed from with at of behalf represent representing run own owner founded company employer calling firm business organization organisation ceo founder director arbeite bei travaille chez trabajo lavoro werk")
+var companyTriggers = setOf("we we're for work works working worked employed from with at of behalf represent representing run own owner founded company employer calling firm business organization organisation ceo founder director arbeite bei travaille chez trabajo lavoro werk")
 
 // companyPhrases reads "I work for X", "this is Ann from X", "on behalf of X",
 // "I'm the owner of X", "we at X".
@@ -67,7 +67,22 @@ func (r *run) companyFrame(s *sentence, i int) (at int, weight strength) {
 				}
 			}
 		}
+	case "we", "we're":
+		at := i + 1
+		if low == "we" && next == "are" {
+			at++
+		} else if low == "we" {
+			return 0, 0
+		}
+		return at, openly // only a legal form makes it a name
+	case "for":
+		if r.followsRole(s, i) {
+			return i + 1, probably
+		}
 	case "from", "with", "at", "of":
+		if low != "from" && r.followsRole(s, i) {
+			return i + 1, probably
+		}
 		if r.followsOwnName(s, i) {
 			return i + 1, probably
 		}
@@ -91,9 +106,25 @@ func (r *run) companyFrame(s *sentence, i int) (at int, weight strength) {
 	return 0, 0
 }
 
+// followsRole: "I'm a nurse at", "I am the owner of".
+func (r *run) followsRole(s *sentence, i int) bool {
+	prev := s.low(i - 1)
+	if !r.d.words.company.role[prev] && !(r.d.words.isCommon(prev) && strings.HasSuffix(prev, "er") || prev == "nurse") {
+		return false
+	}
+	for k := i - 2; k >= 0 && k >= i-6; k-- {
+		switch s.low(k) {
+		case "a", "an", "the":
+			before := s.low(k - 1)
+			return before == "am" || before == "i'm" || before == "im" || before == "as" && saysI(s, k)
+		}
+	}
+	return false
+}
+
 func isWorkPreposition(low string) bool {
 	switch low {
-	case "for", "at", "with", "by", "bei", "für", "chez", "pour", "en", "para", "presso", "per", "voor":
+	case "for", "at", "by", "bei", "für", "chez", "pour", "en", "para", "presso", "per", "voor":
 		return true
 	}
 	return false
@@ -160,7 +191,16 @@ func (r *run) followsOwnName(s *sentence, i int) bool {
 // formerly says whether the sentence speaks of a company the speaker left, or
 // wants to join.
 func formerly(s *sentence, at int) bool {
-	for k := range s.tokens {
+	from := 0
+	for k := range at {
+		if s.low(k) == "but" || s.low(k) == "now" || s.low(k) == ";" {
+			from = k
+		}
+	}
+	for k := from; k < len(s.tokens); k++ {
+		if k > at && s.low(k) == "but" && s.low(k+1) == "now" {
+			return false
+		}
 		switch s.low(k) {
 		case "used", "formerly", "previously", "ex", "former", "quit", "unemployed", "laid", "fired", "resigned", "worked", "longer", "retired":
 			if s.low(k) == "used" && s.low(k+1) != "to" {
@@ -202,10 +242,15 @@ func (r *run) considerCompany(s *sentence, at int, weight strength) {
 			f.Confidence = 0.85
 		}
 	}
+	if weight == openly && !legal {
+		return
+	}
 	if legal {
 		f.Confidence = 0.93
 	}
-	if lower || s.casing == casingTitle && weight != certainly {
+	if lower && weight == certainly && !strings.Contains(name, " ") && len(name) > 3 && s.casing == casingLower {
+		f.Confidence = 0.82
+	} else if lower || s.casing == casingTitle && weight != certainly {
 		f.Confidence = min(f.Confidence, 0.6)
 	}
 	r.add(f, s.line, reason)
@@ -233,9 +278,15 @@ func (r *run) readCompany(s *sentence, i int) (name string, from, to int, ok boo
 			glued := j > i && s.tokens[j-1].end == t.start
 			legalNext := r.d.words.company.legal[next]
 			switch {
+			case t.low == "," && strict && words > 0 && partnersFollow(s, j): // "Mitchell, Nelson and Lee"
+				continue
+			case t.low == "." && glued && abbreviations[s.low(j-1)] && len(s.low(j-1)) <= 3 && j+1 < len(s.tokens) && s.tokens[j+1].capital == upperFirst:
+				continue
 			case (t.low == "," || t.low == ".") && legalNext:
 				continue
 			case t.low == "&" || t.low == "+":
+				continue
+			case t.low == "/" && glued && j+1 < len(s.tokens) && s.tokens[j+1].kind == number:
 				continue
 			case (t.low == "." || t.low == "-" || t.low == "'" || t.low == "/") && glued && j+1 < len(s.tokens) && s.tokens[j+1].start == t.end && s.tokens[j+1].kind == word:
 				continue
@@ -244,9 +295,13 @@ func (r *run) readCompany(s *sentence, i int) (name string, from, to int, ok boo
 				continue
 			}
 		case t.kind == number:
-			if words == 0 && !(j+1 < len(s.tokens) && s.tokens[j+1].capital == upperFirst) {
+			if words == 0 && !startsNumberedName(s, j) {
 				return "", 0, 0, false
 			}
+			words++
+			end = j + 1
+			continue
+		case strict && t.capital == lowerCase && innerUpper(r.d.text[t.start:t.end]): // eBay
 			words++
 			end = j + 1
 			continue
@@ -258,7 +313,7 @@ func (r *run) readCompany(s *sentence, i int) (name string, from, to int, ok boo
 				words++
 				end = j + 1
 			}
-		case functionWords[t.low] && !(strict && words > 0 && (t.low == "us" || t.low == "one" || t.low == "all")) && !(t.low == "us" && strict && t.capital != lowerCase):
+		case functionWords[t.low] && !(len(t.low) == 1 && s.low(j+1) == "." && strict) && !(strict && words > 0 && (t.low == "us" || t.low == "one" || t.low == "all")) && !(t.low == "us" && strict && t.capital != lowerCase):
 		default:
 			words++
 			end = j + 1
@@ -277,15 +332,48 @@ func (r *run) readCompany(s *sentence, i int) (name string, from, to int, ok boo
 		if len(name) < 2 || r.d.words.company.not[first] || months[first] != 0 {
 			return "", 0, 0, false
 		}
-		if single.capital != allUpper && r.d.words.isCommon(first) && !(strict && brands[first]) {
+		if single.capital != allUpper && r.d.words.isCommon(first) && !brands[first] {
 			return "", 0, 0, false
 		}
 	}
-	if !strict && (r.d.words.company.not[first] || r.d.words.isCommon(first) || words > 4) {
+	if !strict && (r.d.words.company.not[first] || r.d.words.isCommon(first) && !brands[first] || words > 4) {
 		return "", 0, 0, false
 	}
 	return name, from, to, true
 }
+
+// partnersFollow: a comma at j and the words behind it go on as "B and C".
+func partnersFollow(s *sentence, j int) bool {
+	for k := j + 1; k < len(s.tokens) && k <= j+5; k++ {
+		switch t := s.tokens[k]; {
+		case t.low == "and" || t.low == "&":
+			return k > j+1 && k+1 < len(s.tokens) && s.tokens[k+1].capital == upperFirst
+		case t.low == ",":
+		case t.kind != word || t.capital != upperFirst || functionWords[t.low]:
+			return false
+		}
+	}
+	return false
+}
+
+// startsNumberedName: "3M", "7-Eleven", "24/7 Services".
+func startsNumberedName(s *sentence, j int) bool {
+	t := s.tokens[j]
+	if !allDigits(t.low) {
+		return true
+	}
+	for k := j + 1; k < len(s.tokens) && k <= j+3; k++ {
+		if s.tokens[k].capital == upperFirst || s.tokens[k].capital == allUpper {
+			return true
+		}
+		if s.tokens[k].start > s.tokens[k-1].end {
+			break
+		}
+	}
+	return false
+}
+
+func innerUpper(w string) bool { return strings.ToLower(w[1:]) != w[1:] }
 
 // brands are companies whose names are also on the list of ordinary words.
 var brands = setOf("adobe airbnb amazon amex apple asus audi bmw cisco comcast costco dell ebay expedia facebook fedex ford google hbo honda hp hulu ibm ikea instagram lenovo linkedin mastercard microsoft netflix nike nissan nokia nvidia oracle paypal pinterest reddit roku samsung shell skype slack snapchat sony spotify steam target tesla toyota twitter uber ups verizon visa vodafone volkswagen volvo walmart xerox yahoo yelp youtube zoom")
@@ -300,7 +388,14 @@ func (r *run) joins(s *sentence, j int) bool {
 	for after < len(s.tokens) && s.tokens[after].kind == word && s.tokens[after].capital != lowerCase {
 		after++
 	}
-	return after >= len(s.tokens) || s.tokens[after].kind == punct
+	if after >= len(s.tokens) || s.tokens[after].kind == punct {
+		return true
+	}
+	switch s.low(after) {
+	case "as", "in", "since", "for", "at", "on", "but", "from":
+		return true
+	}
+	return false
 }
 
 func (r *run) endsLegal(name string) bool {
@@ -323,7 +418,7 @@ func (r *run) isPlace(name string) bool {
 		return true
 	}
 	fields := strings.Fields(low)
-	return len(fields) > 0 && len(fields) <= 3 && r.d.words.cityStarts[fields[0]] && !r.kindWord(name) && (fields[0] == "san" || fields[0] == "new" || fields[0] == "los" || fields[0] == "las" || fields[0] == "fort" || fields[0] == "st" || fields[0] == "saint" || fields[0] == "santa" || fields[0] == "el")
+	return len(fields) > 0 && len(fields) <= 2 && r.d.words.cityStarts[fields[0]] && !r.kindWord(name) && (fields[0] == "san" || fields[0] == "new" || fields[0] == "los" || fields[0] == "las" || fields[0] == "fort" || fields[0] == "st" || fields[0] == "saint" || fields[0] == "santa" || fields[0] == "el")
 }
 
 // companyAnswer takes a short answer to our question for the company.

@@ -512,10 +512,7 @@ func (r *run) ordinary(p person) bool {
 	if r.d.words.isCommon(first) {
 		return true
 	}
-	if len(p.words) == 1 && hasOrdinaryEnding(first) {
-		return !p.given
-	}
-	return false
+	return hasOrdinaryEnding(first) && !p.given && (len(p.words) == 1 || p.lower)
 }
 
 // follow judges what stands after a candidate: an end, or the words that go on
