@@ -119,4 +119,3 @@ func (w *writing) nameCandidates(ctx context.Context) {
 		}
 	}
 }
-

@@ -9,6 +9,7 @@ work=$(mktemp -d)
 simulator=
 trap '[ -z "$simulator" ] || kill "$simulator" 2>/dev/null; rm -rf "$work"' EXIT INT TERM
 
+command -v npm >/dev/null || { echo "interop: npm is missing; install Node.js" >&2; exit 1; }
 (cd "$root" && go build -o "$work/crm-simulator" ./plugins/cmd/crm-simulator)
 "$work/crm-simulator" --dynamics 127.0.0.1:0 --admin 127.0.0.1:0 >"$work/addresses" &
 simulator=$!
