@@ -117,8 +117,10 @@ func (c *call) query(t *table) ([]row, *failure) {
 	if refused != nil {
 		return nil, refused
 	}
-	if c.options["$apply"] != "" {
-		return nil, fail(http.StatusNotImplemented, "", "$apply is not available in this simulator.")
+	for _, name := range []string{"$apply", "fetchXml", "savedQuery", "userQuery"} {
+		if c.options[name] != "" {
+			return nil, fail(http.StatusNotImplemented, "", "%s is not available in this simulator.", name)
+		}
 	}
 	var rows []row
 	for _, r := range c.env.all(t) {

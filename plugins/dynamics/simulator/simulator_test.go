@@ -279,6 +279,7 @@ func TestStrictness(t *testing.T) {
 		"unknown column":        {"GET", "contacts?$select=firstnam", "", 400, "0x0"},
 		"unknown option":        {"GET", "contacts?$skip=1", "", 400, "0x8006088a"},
 		"bad filter":            {"GET", "contacts?$filter=lastname%20equals%20'x'", "", 400, "0x8006088a"},
+		"fetchXml":              {"GET", "contacts?fetchXml=%3Cfetch/%3E", "", 501, ""},
 		"open quote":            {"GET", "contacts?$filter=lastname%20eq%20'x", "", 400, "0x8006088a"},
 		"choice in quotes":      {"GET", "contacts?$filter=gendercode%20eq%20'1'", "", 400, "0x8006088a"},
 		"absent row":            {"GET", "contacts(0a0b0c0d-1111-4222-8333-0123456789ab)", "", 404, "0x80040217"},
