@@ -35,6 +35,7 @@ func (r *run) findNames() {
 		found = r.introductions(&r.d.sentences[i], found)
 	}
 	found = r.firstAndLast(found)
+	found = r.cjkNames(found)
 	if r.d.message.Channel == Voice || r.d.message.Channel == Chat {
 		found = r.spelledNames(found)
 	}

@@ -21,7 +21,7 @@ func isSpelled(tokens []token) bool {
 			continue
 		}
 		words++
-		if t.end-t.start <= 2 || isNato(t.low) {
+		if t.end-t.start <= 2 || isNato(t.low) || letterNames[t.low] != "" || t.low == "double" {
 			pieces++
 		}
 	}
@@ -90,6 +90,9 @@ func letterAtToken(s *sentence, i int, loose bool) (string, int) {
 		return "'", 1
 	}
 	if l, ok := natoLetter(low); ok {
+		return l, 1
+	}
+	if l, ok := letterNames[low]; ok && loose && len(low) > 1 {
 		return l, 1
 	}
 	single := len([]rune(low)) == 1

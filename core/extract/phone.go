@@ -19,6 +19,7 @@ const (
 func (r *run) findPhones() {
 	windows, bytes := 0, 0
 	for _, span := range r.d.spans {
+		r.vanityPhones(span)
 		for _, w := range digitWindows(r.d.text[span.start:span.end], maxPhoneWindows-windows) {
 			windows++
 			if bytes += w.end - w.start; bytes > maxPhoneBytes {
@@ -138,6 +139,42 @@ func (r *run) gluedPhone(start, end, line int) {
 		}
 	}
 }
+
+// vanityPhones reads numbers with letters: 1-800-FLOWERS.
+func (r *run) vanityPhones(span ownSpan) {
+	text := r.d.text[span.start:span.end]
+	for from := 0; ; {
+		i := strings.Index(text[from:], "8")
+		if i < 0 {
+			return
+		}
+		i += from
+		from = i + 1
+		if i+4 >= len(text) || !tollFree[text[i:i+3]] || text[i+3] != '-' && text[i+3] != ' ' && text[i+3] != '.' {
+			continue
+		}
+		j, letters := i+4, 0
+		for j < len(text) && (text[j] >= 'A' && text[j] <= 'Z' || text[j] == '-' || isDigit(text[j])) {
+			if text[j] >= 'A' && text[j] <= 'Z' {
+				letters++
+			}
+			j++
+		}
+		start := i
+		if i >= 2 && text[i-2] == '1' && (text[i-1] == '-' || text[i-1] == ' ') {
+			start = i - 2
+		}
+		if letters < 3 || j-i > 20 {
+			continue
+		}
+		if n, ok := match.Phone(text[start:j], r.d.settings.Region); ok {
+			r.addPhone(span.start+start, span.start+j, text[start:j], n, "phone.vanity", 0.9, span.line)
+		}
+		from = j
+	}
+}
+
+var tollFree = setOf("800 833 844 855 866 877 888")
 
 // letterRun gives the letters that touch position at on one side.
 func letterRun(low string, at, direction int) string {

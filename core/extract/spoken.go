@@ -18,9 +18,10 @@ var natoLetters = map[string]string{
 	"alpha": "a", "alfa": "a", "bravo": "b", "charlie": "c", "delta": "d", "echo": "e", "foxtrot": "f", "golf": "g", "hotel": "h", "india": "i", "juliet": "j", "juliett": "j", "kilo": "k", "lima": "l", "mike": "m", "november": "n", "oscar": "o", "papa": "p", "quebec": "q", "romeo": "r", "sierra": "s", "tango": "t", "uniform": "u", "victor": "v", "whiskey": "w", "whisky": "w", "xray": "x", "x-ray": "x", "yankee": "y", "zulu": "z",
 }
 
-// spellingWords are further words people spell with ("b as in boy").
-var spellingWords = map[string]string{
-	"apple": "a", "adam": "a", "able": "a", "boy": "b", "baker": "b", "bob": "b", "cat": "c", "dog": "d", "david": "d", "easy": "e", "edward": "e", "elephant": "e", "fox": "f", "frank": "f", "freddie": "f", "george": "g", "girl": "g", "harry": "h", "henry": "h", "igloo": "i", "ice": "i", "ida": "i", "item": "i", "isaac": "i", "jack": "j", "john": "j", "jig": "j", "king": "k", "kite": "k", "larry": "l", "lincoln": "l", "love": "l", "lucy": "l", "mary": "m", "mother": "m", "nancy": "n", "nan": "n", "nora": "n", "ocean": "o", "orange": "o", "peter": "p", "paul": "p", "queen": "q", "robert": "r", "roger": "r", "sam": "s", "sugar": "s", "susan": "s", "tom": "t", "tommy": "t", "tare": "t", "uncle": "u", "union": "u", "umbrella": "u", "vic": "v", "violet": "v", "william": "w", "water": "w", "yellow": "y", "young": "y", "yoke": "y", "zebra": "z", "zoo": "z",
+// letterNames are the letters' names as recognisers write them; they count only
+// in an answer to our request to spell.
+var letterNames = map[string]string{
+	"ay": "a", "bee": "b", "cee": "c", "see": "c", "sea": "c", "dee": "d", "ee": "e", "eff": "f", "gee": "g", "aitch": "h", "haitch": "h", "eye": "i", "jay": "j", "kay": "k", "ell": "l", "em": "m", "en": "n", "pee": "p", "pea": "p", "cue": "q", "queue": "q", "ar": "r", "are": "r", "ess": "s", "tee": "t", "tea": "t", "you": "u", "vee": "v", "ex": "x", "why": "y", "zee": "z", "zed": "z",
 }
 
 func natoLetter(low string) (string, bool) {
