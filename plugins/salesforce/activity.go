@@ -156,6 +156,9 @@ func (o *org) task(a sdk.Activity) (sdk.WriteItem, []string) {
 		notes = append(notes, fmt.Sprintf("Subject: cut to %d characters", subjectMax))
 	}
 	tail := tailOf(a)
+	if a.Body == "" {
+		tail = strings.TrimLeft(tail, "\n")
+	}
 	body, cut := shorten(a.Body, descriptionMax-units(tail), "… [cut; the whole text is in Clientele]")
 	if cut {
 		notes = append(notes, fmt.Sprintf("Description: cut to %d characters", descriptionMax))

@@ -192,7 +192,7 @@ func (s *Simulator) batch(w http.ResponseWriter, r *request) {
 		errors = errors || status >= 300
 		var value any
 		if len(body) > 0 {
-			value = json.RawMessage(body)
+			value = body
 		}
 		results[i] = ordered{{"statusCode", status}, {"result", value}}
 	}

@@ -256,8 +256,8 @@ func (p *parser) value() (token, *failure) {
 		case "NULL", "TRUE", "FALSE", "TODAY", "YESTERDAY":
 			return token{tokenName, upper, t.at}, nil
 		case "LAST_N_DAYS":
-			if n := p.peek(); p.sign(":") {
-				if n = p.take(); n.kind == tokenNumber {
+			if p.sign(":") {
+				if n := p.take(); n.kind == tokenNumber {
 					return token{tokenName, upper + ":" + n.text, t.at}, nil
 				}
 			}
