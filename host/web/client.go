@@ -27,6 +27,7 @@ const (
 type clientPage struct {
 	frame
 	ID, Name, Company string
+	MayEdit           bool
 	Badges            []badge
 	Since, Updated    stamp
 	Source            string
@@ -85,7 +86,7 @@ func (s *site) client(v *visit) error {
 	if err != nil {
 		return err
 	}
-	page := clientPage{frame: s.frame(v, "client.title", "/clients")}
+	page := clientPage{frame: s.frame(v, "client.title", "/clients"), MayEdit: v.mayEdit()}
 	page.record(v, c, sources)
 	if err := s.relations(v, &page, c, before); err != nil {
 		return err

@@ -15,6 +15,7 @@ type clientsPage struct {
 	frame
 	Search   string
 	Visitors bool
+	MayEdit  bool
 	Total    string
 	Clients  []clientRow
 	Newer    string // the first page, when this isn't it
@@ -37,7 +38,7 @@ func (s *site) clients(v *visit) error {
 	if err != nil {
 		return err
 	}
-	page := clientsPage{frame: s.frame(v, "clients.title", "/clients"), Search: query.Get("q"), Visitors: query.Get("visitors") != ""}
+	page := clientsPage{frame: s.frame(v, "clients.title", "/clients"), Search: query.Get("q"), Visitors: query.Get("visitors") != "", MayEdit: v.mayEdit()}
 	found, err := s.Clients.List(v.ctx(), v.actor, client.Query{Search: page.Search, Visitors: page.Visitors, After: after, Limit: pageSize})
 	if err != nil {
 		return err

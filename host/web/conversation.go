@@ -141,7 +141,7 @@ func linkText(c *conversation.Conversation) string {
 }
 
 func (v *visit) messageView(m conversation.Message) messageView {
-	view := messageView{Outbound: m.Direction == "outbound", From: m.Party, Own: strings.TrimSpace(m.OwnWords), At: v.stamp(&m.SentAt)}
+	view := messageView{Outbound: m.Direction == "outbound", From: firstOf(m.Party, text("message.unknown")), Own: strings.TrimSpace(m.OwnWords), At: v.stamp(&m.SentAt)}
 	if view.Outbound {
 		view.From = firstOf(m.OurSide, text("message.us"))
 	}

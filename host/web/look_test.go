@@ -22,7 +22,7 @@ func TestEveryTemplate(t *testing.T) {
 	t.Parallel()
 	samples := map[string]any{
 		"clients": &clientsPage{}, "client": &clientPage{}, "conversations": &conversationsPage{}, "conversation": &conversationPage{},
-		"connections": &connectionsPage{}, "keys": &keysPage{}, "tenants": &tenantsPage{}, "signin": &signInPage{}, "welcome": &welcomePage{}, "error": &errorPage{},
+		"connections": &connectionsPage{}, "keys": &keysPage{}, "tenants": &tenantsPage{}, "signin": &signInPage{}, "welcome": &welcomePage{}, "error": &errorPage{}, "client_form": &clientForm{},
 	}
 	l, err := loadLook()
 	if err != nil {

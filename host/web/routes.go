@@ -31,6 +31,10 @@ func Pages() []Page {
 		{Method: post, Path: "/theme", Open: true, serve: (*site).chooseTheme},
 
 		{Method: get, Path: "/clients", Needs: actor.SeeClients, serve: (*site).clients},
+		{Method: get, Path: "/clients/new", Needs: actor.EditClients, serve: (*site).newClient},
+		{Method: post, Path: "/clients", Needs: actor.EditClients, serve: (*site).createClient},
+		{Method: get, Path: "/clients/{id}/edit", Needs: actor.EditClients, serve: (*site).editClient},
+		{Method: post, Path: "/clients/{id}", Needs: actor.EditClients, serve: (*site).updateClient},
 		{Method: get, Path: "/clients/{id}", Needs: actor.SeeClients, serve: (*site).client},
 		{Method: get, Path: "/conversations", Needs: actor.SeeClients, serve: (*site).conversations},
 		{Method: get, Path: "/conversations/{id}", Needs: actor.SeeClients, serve: (*site).conversation},

@@ -88,6 +88,8 @@ func describe(e event.Event) (what, about string) {
 		return text("event." + string(e.Kind)), member(e, "value")
 	case event.Message:
 		return text("event.message." + member(e, "direction")), member(e, "subject")
+	case event.Synced, event.SyncFailed:
+		return text("event."+string(e.Kind), member(e, "connection")), firstOf(member(e, "detail"), text("done."+member(e, "done")))
 	case event.Suggested:
 		return text("event.suggestion made"), strings.TrimSpace(fieldLabel(member(e, "field")) + " " + member(e, "value"))
 	default:
