@@ -27,6 +27,7 @@ import (
 	"github.com/clientele-crm/clientele/host/connection"
 	"github.com/clientele-crm/clientele/host/crmsync"
 	"github.com/clientele-crm/clientele/host/plugin"
+	"github.com/clientele-crm/clientele/host/plugin/catalog"
 	"github.com/clientele-crm/clientele/sdk"
 )
 
@@ -36,6 +37,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Reread reads the configuration again for a reload; nil means that it never
+	// changes.
+	Reread func() (config.Config, error)
 	// Passive starts the services only: no adapters, no engine, no jobs, no
 	// listener. What is due waits for a host that works.
 	Passive bool
@@ -59,6 +63,7 @@ type Host struct {
 	Connections   *connection.Service
 	Sync          *crmsync.Status
 	Adapters      *plugin.Registry
+	AdapterDesk   *catalog.Desk
 	Sweeper       *conversation.Sweeper
 
 	registry *prometheus.Registry
@@ -195,40 +200,24 @@ func (h *Host) makeServices() error {
 	h.Conversations = &conversation.Service{DB: h.DB}
 	h.Intake = &intake.Service{DB: h.DB, Tenants: h.Tenants, Now: h.now, Clients: marker, Conversations: marker}
 	h.Sweeper = &conversation.Sweeper{DB: h.DB, Now: h.now, Changes: marker}
+	h.makeAdapterDesk()
 	h.Sync = &crmsync.Status{DB: h.DB}
 	h.Connections = &connection.Service{DB: h.DB, Vault: vault, Now: h.now, Describe: h.describe, Added: marker.ConnectionAdded}
 	return nil
 }
 
 func (h *Host) startWork(ctx context.Context) error {
-	h.Adapters = plugin.NewRegistry(plugin.Options{
-		StoreDir: h.Dir("store"), RunDir: filepath.Join(h.Dir("run"), "adapters"), Logger: h.log.With("part", "adapter"),
-	})
-	if err := h.Adapters.Start(ctx, declarations(h.options.Config)); err != nil {
+	id := hostID()
+	if err := h.startAdapters(ctx, id); err != nil {
 		return err
 	}
-	h.onStop(h.Adapters.Stop)
 	engine := &crmsync.Engine{
-		DB: h.DB, Connections: h.Connections, Adapter: h.Adapters.AdapterFor, Host: hostID(), Now: h.now,
+		DB: h.DB, Connections: h.Connections, Adapter: h.Adapters.AdapterFor, Host: id, Now: h.now,
 		Log: h.log.With("part", "sync"), Link: h.link,
 	}
 	engine.Start(ctx)
 	h.onStop(engine.Stop)
 	return h.startJobs(ctx, engine)
-}
-
-// Reload follows a changed configuration's adapters (R206); everything else needs
-// a restart.
-func (h *Host) Reload(ctx context.Context, c config.Config) error {
-	changes, err := h.Adapters.Reload(ctx, declarations(c))
-	if err != nil {
-		return err
-	}
-	for _, change := range changes {
-		h.log.InfoContext(ctx, "adapter reloaded", "adapter", change.Name, "what", change.What, "error", change.Err)
-		err = errors.Join(err, change.Err)
-	}
-	return err
 }
 
 func (h *Host) region(ctx context.Context, t actor.TenantID) (string, error) {
@@ -253,14 +242,6 @@ func (h *Host) link(conversation string) string {
 		return ""
 	}
 	return strings.TrimSuffix(h.options.Config.Server.PublicURL, "/") + "/conversations/" + conversation
-}
-
-func declarations(c config.Config) []plugin.Declaration {
-	out := make([]plugin.Declaration, len(c.Adapters))
-	for i, a := range c.Adapters {
-		out[i] = plugin.Declaration{Name: a.Name, Path: a.Path, SHA256: a.SHA256, Version: a.Version}
-	}
-	return out
 }
 
 // hostID tells this process from every other one on the database.

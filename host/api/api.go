@@ -22,6 +22,7 @@ import (
 	"github.com/clientele-crm/clientele/host/access"
 	"github.com/clientele-crm/clientele/host/connection"
 	"github.com/clientele-crm/clientele/host/crmsync"
+	"github.com/clientele-crm/clientele/host/plugin/catalog"
 )
 
 // Services are what the API calls. All fields are needed but Authenticate,
@@ -36,6 +37,7 @@ type Services struct {
 	Intake        *intake.Service
 	Connections   *connection.Service
 	Sync          *crmsync.Status
+	Adapters      *catalog.Desk
 	Now           func() time.Time
 	Logger        *slog.Logger
 	// Registry gets the API's own metrics and is what /metrics shows.

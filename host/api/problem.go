@@ -20,6 +20,7 @@ import (
 	"github.com/clientele-crm/clientele/core/tenant"
 	"github.com/clientele-crm/clientele/host/access"
 	"github.com/clientele-crm/clientele/host/connection"
+	"github.com/clientele-crm/clientele/host/plugin/catalog"
 )
 
 // Problem is the body of every answer that is an error (RFC 9457).
@@ -88,6 +89,9 @@ func ProblemOf(err error) *Problem {
 			return newProblem(row.status, e.Error())
 		}
 	}
+	if errors.Is(err, catalog.ErrNoVersion) {
+		return newProblem(http.StatusNotFound, err.Error())
+	}
 	if e, ok := errors.AsType[*access.Unauthenticated](err); ok {
 		return newProblem(http.StatusUnauthorized, e.Error()).with("WWW-Authenticate", `Bearer realm="clientele"`)
 	}
@@ -124,6 +128,7 @@ func plainErrors() []plainError {
 		{http.StatusNotFound, find[*access.NotFoundError]},
 		{http.StatusNotFound, find[*intake.NotAcceptedError]},
 		{http.StatusNotFound, find[*connection.NotFoundError]},
+		{http.StatusConflict, find[*catalog.RefusedError]},
 		{http.StatusRequestEntityTooLarge, find[*intake.TooLargeError]},
 	}
 }

@@ -75,6 +75,21 @@ func Routes() []Route {
 			Summary: "Let a suspended tenant work again", status: http.StatusNoContent}, (*server).resumeTenant),
 		handle(Route{ID: "create-login-link", Method: "POST", Path: "/v1/tenants/{slug}/login-links", Tag: "Tenants", Needs: actor.Operate,
 			Summary: "Make the one-time link by which a tenant's first admin enters", status: http.StatusCreated, secret: true}, (*server).createLoginLink),
+
+		handle(Route{ID: "list-adapters", Method: "GET", Path: "/v1/adapters", Tag: "Adapters", Needs: actor.Operate,
+			Summary: "List what each host runs beside what is desired, and the versions in the catalog"}, (*server).listAdapters),
+		handle(Route{ID: "install-adapter", Method: "POST", Path: "/v1/adapters", Tag: "Adapters", Needs: actor.Operate,
+			Summary: "Take a program on the host's machine into the catalog; it serves nobody yet", status: http.StatusCreated, deadline: time.Minute}, (*server).installAdapter),
+		watch(Route{ID: "reload-adapters", Method: "POST", Path: "/v1/adapters/reload", Tag: "Adapters", Needs: actor.Operate,
+			Summary: "Read the configuration again and follow its adapters, as SIGHUP does"}, (*server).reloadAdapters),
+		watch(Route{ID: "use-adapter", Method: "POST", Path: "/v1/adapters/{adapter}/use", Tag: "Adapters", Needs: actor.Operate,
+			Summary: "Let a version serve everybody or one tenant, once it has been verified; without a failed call"}, (*server).useAdapter),
+		watch(Route{ID: "rollback-adapter", Method: "POST", Path: "/v1/adapters/{adapter}/rollback", Tag: "Adapters", Needs: actor.Operate,
+			Summary: "Let the version serve again that did before"}, (*server).rollbackAdapter),
+		watch(Route{ID: "verify-adapter", Method: "POST", Path: "/v1/adapters/{adapter}/verify", Tag: "Adapters", Needs: actor.Operate,
+			Summary: "Start a version, see whether it fits the connections in use, and end it again"}, (*server).verifyAdapter),
+		handle(Route{ID: "remove-adapter-version", Method: "DELETE", Path: "/v1/adapters/{adapter}/versions/{version}", Tag: "Adapters", Needs: actor.Operate,
+			Summary: "Forget a version that nothing uses", status: http.StatusNoContent}, (*server).removeAdapter),
 	}
 }
 

@@ -45,6 +45,13 @@ func samples(t *testing.T, w *world, h house) map[string]call {
 		"suspend-tenant":            {path: "spare"},
 		"resume-tenant":             {path: "spare"},
 		"create-login-link":         {path: "spare", body: map[string]any{"email": "first@spare.example"}},
+		"list-adapters":             {},
+		"install-adapter":           {body: map[string]any{"path": w.adapter}},
+		"reload-adapters":           {},
+		"use-adapter":               {path: "one", body: map[string]any{"version": "2"}},
+		"rollback-adapter":          {path: "one"},
+		"verify-adapter":            {path: "one"},
+		"remove-adapter-version":    {path: "one"},
 	}
 }
 
@@ -56,7 +63,7 @@ func sample(t *testing.T, w *world, h house, r api.Route) call {
 		t.Fatalf("route %s has no sample request: add one", r.ID)
 	}
 	c.method = r.Method
-	c.path = strings.NewReplacer("{id}", c.path, "{slug}", c.path).Replace(r.Path)
+	c.path = strings.NewReplacer("{id}", c.path, "{slug}", c.path, "{adapter}", c.path, "{version}", "2").Replace(r.Path)
 	return c
 }
 
@@ -65,6 +72,7 @@ func sample(t *testing.T, w *world, h house, r api.Route) call {
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	w.runAdapters(t)
 	w.house(t, "spare", "spare")
 	operator, err := w.services.Access.CreateUser(t.Context(), actor.ForOperator("test"), access.NewUser{Email: "op@host.example", Role: access.RoleOperator, Password: password})
 	if err != nil {

@@ -28,6 +28,9 @@ import (
 	"github.com/clientele-crm/clientele/host/api"
 	"github.com/clientele-crm/clientele/host/connection"
 	"github.com/clientele-crm/clientele/host/crmsync"
+	"github.com/clientele-crm/clientele/host/plugin"
+	"github.com/clientele-crm/clientele/host/plugin/catalog"
+	"github.com/clientele-crm/clientele/host/plugin/plugintest"
 	"github.com/clientele-crm/clientele/sdk"
 )
 
@@ -36,7 +39,10 @@ func cheap() *argon2id.Params {
 	return &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 }
 
-func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
+func TestMain(m *testing.M) {
+	plugintest.Main()
+	os.Exit(dbtest.Run(m))
+}
 
 const password = "four random words here"
 
@@ -48,6 +54,7 @@ type world struct {
 	log      *bytes.Buffer
 	acme     house
 	globex   house
+	adapter  string // version 2 of the adapter that runAdapters runs
 }
 
 // house is a tenant with something in it. Everything acme holds bears the word
@@ -87,6 +94,7 @@ func newWorld(t *testing.T) *world {
 		Intake:        &intake.Service{DB: d, Tenants: tenants, Now: time.Now},
 		Connections:   &connection.Service{DB: d, Now: time.Now, Vault: vault, Describe: describe, Added: (&crmsync.Marker{DB: d}).ConnectionAdded},
 		Sync:          &crmsync.Status{DB: d},
+		Adapters:      &catalog.Desk{Catalog: catalog.New(d, log, time.Now), Host: "here"},
 	}
 	w.handler = api.New(w.services)
 	w.acme, w.globex = w.house(t, "acme", "zanzibar"), w.house(t, "globex", "quokka")
@@ -237,4 +245,19 @@ func (r reply) problem() api.Problem {
 		r.t.Errorf("incomplete problem %+v", p)
 	}
 	return p
+}
+
+// runAdapters lets the host run version 1 of an adapter named one.
+func (w *world) runAdapters(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	declared := []plugin.Declaration{{Name: "one", Path: plugintest.Program(t, dir, plugintest.Behaviour{Name: "one", Version: "1"})}}
+	w.adapter = plugintest.Program(t, dir, plugintest.Behaviour{Name: "one", Version: "2"})
+	desk := w.services.Adapters
+	desk.Registry = plugin.NewRegistry(plugin.Options{StoreDir: dir + "/store", RunDir: dir + "/run", Fetch: desk.Catalog.Fetch})
+	desk.Declared = func() ([]plugin.Declaration, error) { return declared, nil }
+	t.Cleanup(desk.Registry.Stop)
+	if err := desk.Registry.Start(t.Context(), declared); err != nil {
+		t.Fatal(err)
+	}
 }

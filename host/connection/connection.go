@@ -304,10 +304,12 @@ func (s *Service) check(ctx context.Context, n *New) error {
 	if len(d.SettingsSchema) == 0 {
 		return nil
 	}
-	return checkSettings(d.SettingsSchema, n.Settings)
+	return CheckSettings(d.SettingsSchema, n.Settings)
 }
 
-func checkSettings(schemaText, settings []byte) error {
+// CheckSettings validates settings against an adapter's schema. Error:
+// *InvalidError; another one when the schema itself is wrong.
+func CheckSettings(schemaText, settings []byte) error {
 	schema, err := jsonschema.UnmarshalJSON(strings.NewReader(string(schemaText)))
 	if err != nil {
 		return fmt.Errorf("the adapter's settings schema: %w", err)

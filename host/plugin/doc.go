@@ -5,7 +5,7 @@
 // another version.
 //
 // From the outside in: registry.go, declaration.go, status.go (all adapters),
-// slot.go (one adapter: which version serves whom, swaps), wanted.go (which should),
+// slot.go (one adapter: which version serves whom, swaps), wanted.go (which should), verify.go (which may),
 // handle.go (calls), worker.go (keeps one version running), process.go (one process
 // that shook hands), runner.go (how a process is started and tied to ours),
 // confine.go (what it may have), cause.go (why it ended), store.go and package.go

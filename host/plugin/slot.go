@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/clientele-crm/clientele/core/actor"
-	"github.com/clientele-crm/clientele/sdk"
 )
 
 // drainTimeout is how long a swap waits for calls in flight on the old version:
@@ -39,6 +38,7 @@ type slot struct {
 	desired     Desired           // what operators decided over the declaration
 	before      artifact          // served everybody until the last swap
 	quarantined map[string]string // cause by sha256
+	refused     string            // why the last change failed; empty when it didn't
 }
 
 // routes say which version serves whom.
@@ -165,6 +165,9 @@ func (s *slot) fallBack(w *worker, cause string) {
 // converge makes what is wanted serve; changing is held. A version that can't is
 // reported, and whom it was for keep the version they have.
 func (s *slot) converge(ctx context.Context, step func(Step)) (changed bool, err error) {
+	s.mu.Lock()
+	s.refused = ""
+	s.mu.Unlock()
 	old := s.serving.Load()
 	c := change{slot: s, ctx: ctx, step: step, old: old, by: map[artifact]*worker{}}
 	for w := range old.workers() {
@@ -221,9 +224,10 @@ func (c *change) worker(a artifact, now *worker) (*worker, error) {
 		return now, fmt.Errorf("the new one does not start: %w", err)
 	}
 	c.step(StepVerify)
-	if err := c.slot.verify(c.ctx, c.old.main, w); err != nil {
-		w.process().kill()
-		return now, fmt.Errorf("the new one does not fit: %w", err)
+	p := w.process()
+	if err := c.slot.verify(c.ctx, c.old.main, p); err != nil {
+		p.kill()
+		return now, fmt.Errorf("the new one is refused: %w", err)
 	}
 	go w.run()
 	c.by[a] = w
@@ -261,19 +265,11 @@ func (s *slot) remember(past artifact) {
 	}
 }
 
-func (s *slot) verify(ctx context.Context, old, next *worker) error {
-	p := next.process()
-	if s.options.Verify == nil || p == nil {
-		return nil
-	}
-	var before *sdk.Description
-	if running := old.process(); running != nil {
-		before = &running.description
-	}
-	return s.options.Verify(ctx, before, p.description, p.adapter)
-}
-
+// kept is the error of a change that failed; status tells of it until one succeeds.
 func (s *slot) kept(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused = fmt.Sprintf("the version before keeps serving: %s", err)
 	return fmt.Errorf("adapter %s: the version before keeps serving: %w", s.name, err)
 }
 
@@ -313,5 +309,8 @@ func (s *slot) complete(st Status) Status {
 	st.Path, st.DeclaredSHA256, st.ChosenSHA256 = s.declaration.Path, s.declared.sha256, s.desired.SHA256
 	st.BeforeSHA256 = s.before.sha256
 	st.Quarantined = maps.Clone(s.quarantined)
+	if st.Cause == "" {
+		st.Cause = s.refused
+	}
 	return st
 }

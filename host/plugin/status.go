@@ -28,7 +28,8 @@ type Status struct {
 	InFlight int
 	// Restarts counts processes that replaced one that ended by itself.
 	Restarts int
-	// Cause of the last failure, and when the next try is.
+	// Cause of the last failure, of the process or of a change that could not be
+	// made, and when the next try is.
 	Cause   string
 	RetryAt time.Time
 	// Quarantined programs by sha256, each with its cause.

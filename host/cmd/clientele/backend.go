@@ -47,7 +47,7 @@ func (s *settings) open(ctx context.Context, tenant string) (*backend, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", path)
 		}}
 		return &backend{
-			client: &http.Client{Transport: transport, Timeout: callTimeout}, base: "http://clientele", tenant: tenant,
+			client: &http.Client{Transport: transport}, base: "http://clientele", tenant: tenant,
 			close: transport.CloseIdleConnections,
 		}, nil
 	} else if errors.Is(err, os.ErrPermission) {
@@ -61,7 +61,7 @@ func (s *settings) open(ctx context.Context, tenant string) (*backend, error) {
 }
 
 func (s *settings) openURL() (*backend, error) {
-	b := &backend{client: &http.Client{Timeout: callTimeout}, base: strings.TrimSuffix(s.url, "/"), close: func() {}}
+	b := &backend{client: &http.Client{}, base: strings.TrimSuffix(s.url, "/"), close: func() {}}
 	if s.keyFile == "" {
 		return nil, &codedError{exitUsage, errors.New("--url needs --key-file: a file with an API key made under Settings, API keys")}
 	}
@@ -75,17 +75,39 @@ func (s *settings) openURL() (*backend, error) {
 
 // call sends body as JSON and decodes the answer into out; either may be nil.
 func (b *backend) call(ctx context.Context, method, path string, body, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	res, err := b.send(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode >= 300 {
+		return refused(res)
+	}
+	text, err := readAnswer(res)
+	if err != nil || out == nil || len(text) == 0 {
+		return err
+	}
+	if err := json.Unmarshal(text, out); err != nil {
+		return fmt.Errorf("read the host's answer: %w", err)
+	}
+	return nil
+}
+
+// send sends body as JSON, unless it is nil. The caller closes the answer's body.
+func (b *backend) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
 	var in io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		in = bytes.NewReader(text)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, b.base+path, in)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -98,23 +120,26 @@ func (b *backend) call(ctx context.Context, method, path string, body, out any) 
 	}
 	res, err := b.client.Do(req)
 	if err != nil {
-		return fmt.Errorf("ask the host: %w", err)
+		return nil, fmt.Errorf("ask the host: %w", err)
 	}
-	defer res.Body.Close()
+	return res, nil
+}
+
+func readAnswer(res *http.Response) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
 	if err != nil {
-		return fmt.Errorf("read the host's answer: %w", err)
+		return nil, fmt.Errorf("read the host's answer: %w", err)
 	}
-	if res.StatusCode >= 300 {
-		return refusal(res.StatusCode, text)
+	return text, nil
+}
+
+// refused is an answer that is no success as an error.
+func refused(res *http.Response) error {
+	text, err := readAnswer(res)
+	if err != nil {
+		return err
 	}
-	if out == nil || len(text) == 0 {
-		return nil
-	}
-	if err := json.Unmarshal(text, out); err != nil {
-		return fmt.Errorf("read the host's answer: %w", err)
-	}
-	return nil
+	return refusal(res.StatusCode, text)
 }
 
 // refusal is a problem+json answer as an error: its sentence and each field's.

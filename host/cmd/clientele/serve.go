@@ -32,7 +32,7 @@ func serve(ctx context.Context, s *settings) error {
 		return err
 	}
 	log := newLogger(c, os.Stderr)
-	h, err := host.Start(ctx, host.Options{Config: c, Logger: log, Version: version})
+	h, err := host.Start(ctx, host.Options{Config: c, Logger: log, Version: version, Reread: s.load})
 	if err != nil {
 		return err
 	}
@@ -48,11 +48,7 @@ func serve(ctx context.Context, s *settings) error {
 		case err := <-h.Failed():
 			return err
 		case <-hangups:
-			again, err := s.load()
-			if err == nil {
-				err = h.Reload(ctx, again)
-			}
-			if err != nil {
+			if err := h.Reload(ctx); err != nil {
 				log.ErrorContext(ctx, "reload; what ran before goes on", "error", err)
 			}
 		}

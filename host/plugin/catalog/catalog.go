@@ -4,7 +4,8 @@
 // host's configuration declares; and what each host runs at the moment.
 //
 // The [Catalog] only reads and writes rows. [Follow] keeps one host's
-// plugin.Registry in step with them. Starting, swapping and judging processes is
+// plugin.Registry in step with them, and a [Desk] lets operators act through a
+// host and watch it follow. Starting, swapping and judging processes is
 // the registry's work.
 package catalog
 
@@ -15,6 +16,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,6 +31,8 @@ type Catalog struct {
 	db  *db.DB
 	log *slog.Logger
 	now func() time.Time
+
+	reporting sync.Mutex // one report of this host at a time
 }
 
 // New returns the catalog in d.
@@ -51,6 +55,15 @@ func ParseRef(s string) (Ref, error) {
 
 // ErrNoVersion is the kind of error for a version that the catalog does not have.
 var ErrNoVersion = errors.New("the catalog has no such version")
+
+// RefusedError is what can't be had, in words for the operator who asked.
+type RefusedError struct{ Err error }
+
+// Error is the reason.
+func (e *RefusedError) Error() string { return e.Err.Error() }
+
+// Unwrap leads to what refused.
+func (e *RefusedError) Unwrap() error { return e.Err }
 
 // Use makes a version serve everybody on every host, over what is declared there.
 // Hosts follow within seconds; plugin.Registry tells how it went.
@@ -95,6 +108,15 @@ func (c *Catalog) Rollback(ctx context.Context, a actor.Actor, adapter string) (
 	if err := a.Require(actor.Operate); err != nil {
 		return Ref{}, err
 	}
+	back, err := c.previous(ctx, adapter)
+	if err != nil {
+		return Ref{}, err
+	}
+	return back, c.Use(ctx, a, back)
+}
+
+// previous names, by its digest, what served everybody before the present version.
+func (c *Catalog) previous(ctx context.Context, adapter string) (Ref, error) {
 	back := Ref{Adapter: adapter}
 	err := c.db.Global(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		return tx.QueryRow(ctx, `
@@ -108,7 +130,7 @@ func (c *Catalog) Rollback(ctx context.Context, a actor.Actor, adapter string) (
 	if err != nil {
 		return Ref{}, fmt.Errorf("roll back %s: %w", adapter, err)
 	}
-	return back, c.Use(ctx, a, back)
+	return back, nil
 }
 
 // Remove forgets a version and its bytes. It is refused while the version is
@@ -119,14 +141,14 @@ func (c *Catalog) Remove(ctx context.Context, a actor.Actor, ref Ref) error {
 		err := tx.QueryRow(ctx, `SELECT host FROM adapter_running WHERE adapter = $1 AND $2 IN (sha256, declared_sha256) AND seen_at > $3 LIMIT 1`,
 			ref.Adapter, sum, c.now().Add(-goneAfter)).Scan(&host)
 		if err == nil {
-			return fmt.Errorf("the host %s uses it: choose another version first", host)
+			return &RefusedError{fmt.Errorf("the host %s uses it: choose another version first", host)}
 		}
 		if !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
 		if _, err := tx.Exec(ctx, `DELETE FROM adapter_version WHERE adapter = $1 AND sha256 = $2`, ref.Adapter, sum); err != nil {
 			if _, used := db.ForeignKeyViolation(err); used {
-				return errors.New("it is chosen or pinned: choose another version first")
+				return &RefusedError{errors.New("it is chosen or pinned: choose another version first")}
 			}
 			return err
 		}
@@ -142,7 +164,7 @@ func (c *Catalog) Install(ctx context.Context, a actor.Actor, r *plugin.Registry
 	}
 	sum, d, err := r.Inspect(ctx, path)
 	if err != nil {
-		return Ref{}, fmt.Errorf("install: %w", err)
+		return Ref{}, &RefusedError{fmt.Errorf("install: %w", err)}
 	}
 	v := Version{Adapter: d.Name, SHA256: sum, Version: d.Version, Origin: FromInstall, AddedBy: a.Name}
 	if err := c.keep(ctx, v, r); err != nil {
@@ -238,6 +260,15 @@ func (c *Catalog) decide(ctx context.Context, a actor.Actor, ref Ref, fn func(ct
 		return fmt.Errorf("%s@%s: %w", ref.Adapter, ref.Version, err)
 	}
 	return nil
+}
+
+// digest of the version that the reference names.
+func (c *Catalog) digest(ctx context.Context, a actor.Actor, ref Ref) (found string, err error) {
+	err = c.decide(ctx, a, ref, func(_ context.Context, _ pgx.Tx, sum string) error {
+		found = sum
+		return nil
+	})
+	return found, err
 }
 
 // shortestDigest is how many digits of a digest name a version.

@@ -20,7 +20,7 @@ const (
 // configuration brought, and reports what runs. host names this host to people.
 // Problems are logged; the next round tries again.
 func Follow(ctx context.Context, c *Catalog, r *plugin.Registry, host string) {
-	f := follower{catalog: c, registry: r, host: host, kept: map[string]bool{}, served: map[string]string{}}
+	f := newFollower(c, r, host)
 	tick := time.NewTicker(followInterval)
 	defer tick.Stop()
 	for {
@@ -49,10 +49,26 @@ type follower struct {
 	backOff time.Duration
 }
 
+func newFollower(c *Catalog, r *plugin.Registry, host string) *follower {
+	return &follower{catalog: c, registry: r, host: host, kept: map[string]bool{}, served: map[string]string{}}
+}
+
 func (f *follower) round(ctx context.Context) error {
 	if err := f.converge(ctx); err != nil {
 		return err
 	}
+	if err := f.note(ctx); err != nil {
+		return err
+	}
+	if now := f.catalog.now(); now.Sub(f.pruned) > pruneInterval {
+		f.pruned = now
+		return f.catalog.prune(ctx)
+	}
+	return nil
+}
+
+// note writes down what runs, and what began to serve.
+func (f *follower) note(ctx context.Context) error {
 	all := f.registry.Status()
 	for _, s := range all {
 		if s.State != plugin.Running || f.kept[s.Name+s.SHA256] {
@@ -73,14 +89,7 @@ func (f *follower) round(ctx context.Context) error {
 		}
 		f.served[s.Name] = s.SHA256
 	}
-	if err := f.catalog.report(ctx, f.host, all); err != nil {
-		return err
-	}
-	if now := f.catalog.now(); now.Sub(f.pruned) > pruneInterval {
-		f.pruned = now
-		return f.catalog.prune(ctx)
-	}
-	return nil
+	return f.catalog.report(ctx, f.host, all)
 }
 
 // converge applies what operators decided. A decision that can't be followed is

@@ -193,6 +193,8 @@ func dropUnused(ctx context.Context, tx pgx.Tx) error {
 
 // report writes down what this host runs. Rows of what it no longer runs go.
 func (c *Catalog) report(ctx context.Context, host string, statuses []plugin.Status) error {
+	c.reporting.Lock()
+	defer c.reporting.Unlock()
 	err := c.db.Global(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `DELETE FROM adapter_running WHERE host = $1 OR seen_at < $2`, host, c.now().Add(-24*time.Hour)); err != nil {
 			return err
