@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -34,11 +35,7 @@ type unit []operation
 // part is the answer to one operation; status 0 means that there was none.
 type part = crmhttp.Reply
 
-const (
-	batchBoundary = "batch_clientele"
-	// maxBatch is the most operations of one $batch (§4.6).
-	maxBatch = 1000
-)
+const batchBoundary = "batch_clientele"
 
 // batch sends units in one $batch request with continue-on-error. The answers
 // are in the order of the units and as many; a unit without any answer has none.
@@ -171,7 +168,7 @@ func decodeBatch(contentType string, body []byte) ([][]part, error) {
 	parts := multipart.NewReader(bytes.NewReader(body), boundary)
 	for {
 		p, err := parts.NextRawPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return units, nil
 		}
 		if err != nil {

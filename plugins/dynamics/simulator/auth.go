@@ -153,7 +153,7 @@ func (s *Simulator) issue(w http.ResponseWriter, t token, refresh bool) {
 
 // scope finds the environment that a token is asked for.
 func (s *Simulator) scope(w http.ResponseWriter, r *http.Request, scope string, app bool) (string, bool) {
-	env, found, resources := "", false, map[string]bool{}
+	env, resources := "", map[string]bool{}
 	for _, word := range strings.Fields(scope) {
 		resource, permission := cutLast(word)
 		if resource == "" {
@@ -164,8 +164,8 @@ func (s *Simulator) scope(w http.ResponseWriter, r *http.Request, scope string, 
 			return "", false
 		}
 		resources[resource] = true
-		env, found = s.environmentOf(r.Host, resource)
-		if !found {
+		var found bool
+		if env, found = s.environmentOf(r.Host, resource); !found {
 			s.oauthFailure(w, 400, "invalid_resource", 500011, "The resource principal named "+resource+" was not found in the tenant.")
 			return "", false
 		}

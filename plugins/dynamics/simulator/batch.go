@@ -3,6 +3,7 @@ package simulator
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -117,7 +118,7 @@ func (c *call) readBatch() ([][]batchPart, *failure) {
 	total := 0
 	for {
 		p, err := parts.NextRawPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -169,7 +170,7 @@ func readUnit(header textproto.MIMEHeader, content []byte) ([]batchPart, *failur
 	parts := multipart.NewReader(bytes.NewReader(content), params["boundary"])
 	for {
 		p, err := parts.NextRawPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -206,7 +207,7 @@ func readPart(outer textproto.MIMEHeader, content []byte) (batchPart, *failure) 
 		return batchPart{}, unreadable("The request line '%s' is not valid.", first)
 	}
 	header, err := in.ReadMIMEHeader()
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return batchPart{}, unreadable("A header line is not valid.")
 	}
 	if words[0] == http.MethodGet && !bytes.HasSuffix(content, []byte("\n")) {

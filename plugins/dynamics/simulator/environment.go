@@ -64,7 +64,6 @@ type environment struct {
 	columns *base.Table[customColumn]
 	numbers *base.Table[int64]
 	jobs    *base.Table[job]
-	users   map[string]string // application to systemuserid
 }
 
 // customColumn is a column that a customization made.

@@ -164,7 +164,7 @@ func (c *call) query(t *table) ([]row, *failure) {
 
 // count answers GET set/$count, also of a backlog (§6.1).
 func (c *call) count(t *table) (*answer, *failure) {
-	n := 0
+	var n int
 	if raw := c.options["$deltatoken"]; raw != "" {
 		since, refused := c.readDelta(raw)
 		if refused != nil {
