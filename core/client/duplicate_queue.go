@@ -11,12 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/clientele-crm/clientele/core/actor"
-	"github.com/clientele-crm/clientele/core/event"
 	"github.com/clientele-crm/clientele/core/match"
 )
-
-// KeptSeparate is the event of a decision that two clients are two people.
-const KeptSeparate event.Kind = "kept separate"
 
 // queueLimit is how many open pairs the queue looks at, strongest first.
 const queueLimit = 10_000
@@ -159,83 +155,6 @@ func (d *DuplicateQueue) page(ctx context.Context, tx pgx.Tx, pairs []DuplicateP
 func (p DuplicatePair) compare(c DuplicateCursor) int {
 	return cmp.Or(cmp.Compare(c.Bits, p.Bits), slices.Compare(p.Client.UUID[:], c.First.UUID[:]), slices.Compare(p.Other.UUID[:], c.Other.UUID[:]))
 }
-
-// KeepSeparate decides that two clients are two people. The pair leaves the queue
-// until a name, email or phone of one of them changes. Deciding again is no error.
-// Errors: *NotFoundError, *StateError for one client with itself or a deleted one,
-// *actor.Refusal.
-func (s *Service) KeepSeparate(ctx context.Context, a actor.Actor, one, other ID) error {
-	return s.decidePair(ctx, a, one, other, "separate", func(first, second *Client, scored match.Scored) (string, []any) {
-		return `INSERT INTO duplicate_pair (tenant_id, client_id, other_client_id, bits, band, reasons, found_at, state, fingerprint, decided_at, decided_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 'separate', $8, $7, $9) ON CONFLICT (tenant_id, client_id, other_client_id) DO UPDATE
- SET bits = excluded.bits, band = excluded.band, reasons = excluded.reasons, state = 'separate', fingerprint = excluded.fingerprint,
-     decided_at = excluded.decided_at, decided_by = excluded.decided_by`,
-			[]any{a.Tenant, first.ID, second.ID, scored.Bits, scored.Band, reasons(scored), s.Now(), fingerprint(first.profile(), second.profile()), a.Name}
-	})
-}
-
-// Reconsider takes KeepSeparate back: the pair is in the queue again if it is
-// alike enough. Without such a decision it changes nothing. Errors as of
-// KeepSeparate.
-func (s *Service) Reconsider(ctx context.Context, a actor.Actor, one, other ID) error {
-	return s.decidePair(ctx, a, one, other, "open", func(first, second *Client, scored match.Scored) (string, []any) {
-		if scored.Band == match.Low {
-			return `DELETE FROM duplicate_pair WHERE client_id = $1 AND other_client_id = $2 AND state = 'separate'`, []any{first.ID, second.ID}
-		}
-		return `UPDATE duplicate_pair SET bits = $3, band = $4, reasons = $5, state = 'open', fingerprint = '', decided_at = NULL, decided_by = ''
- WHERE client_id = $1 AND other_client_id = $2 AND state = 'separate'`, []any{first.ID, second.ID, scored.Bits, scored.Band, reasons(scored)}
-	})
-}
-
-// decidePair runs the statement of a decision on a pair and writes its events.
-func (s *Service) decidePair(ctx context.Context, a actor.Actor, one, other ID, decision string, statement func(first, second *Client, scored match.Scored) (string, []any)) error {
-	if err := s.require(ctx, a, actor.MergeClients); err != nil {
-		return err
-	}
-	return s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) error {
-		first, second, err := loadPair(ctx, tx, one, other)
-		if err != nil {
-			return err
-		}
-		sql, args := statement(first, second, match.Score(first.profile(), second.profile()))
-		tag, err := tx.Exec(ctx, sql, args...)
-		if err != nil {
-			return fmt.Errorf("decide on clients %s and %s: %w", first.ID, second.ID, err)
-		}
-		if tag.RowsAffected() == 0 {
-			return nil
-		}
-		tell := func(c, other *Client) event.Event {
-			return event.Event{Kind: KeptSeparate, ClientID: uuid.NullUUID{UUID: c.ID.UUID, Valid: true}, At: s.Now(),
-				Payload: map[string]any{"other": other.ID, "decision": decision}}
-		}
-		return event.Append(ctx, tx, a, tell(first, second), tell(second, first))
-	})
-}
-
-// loadPair reads two live clients, the lower id first.
-func loadPair(ctx context.Context, tx pgx.Tx, one, other ID) (first, second *Client, err error) {
-	if first, err = Load(ctx, tx, one); err != nil {
-		return nil, nil, err
-	}
-	if second, err = Load(ctx, tx, other); err != nil {
-		return nil, nil, err
-	}
-	if first.ID == second.ID {
-		return nil, nil, &StateError{Rule: "these two are one client", WayOut: "read the list again"}
-	}
-	for _, c := range []*Client{first, second} {
-		if c.Deleted() {
-			return nil, nil, &StateError{Rule: c.DisplayName() + " is deleted", WayOut: "restore it first"}
-		}
-	}
-	if lower, _ := inOrder(first.ID, second.ID); lower != first.ID {
-		first, second = second, first
-	}
-	return first, second, nil
-}
-
-func reasons(s match.Scored) []string { return orNone(s.Reasons) }
 
 // CrowdedIdentifier is an address or number that more than 50 clients have.
 type CrowdedIdentifier struct {

@@ -139,7 +139,7 @@ func (s *Service) keepPairs(ctx context.Context, tx pgx.Tx, a actor.Actor, c *Cl
 		batch.Queue(`INSERT INTO duplicate_pair (tenant_id, client_id, other_client_id, bits, band, reasons, found_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant_id, client_id, other_client_id) DO UPDATE
  SET bits = excluded.bits, band = excluded.band, reasons = excluded.reasons, state = 'open', fingerprint = '', decided_at = NULL, decided_by = ''`,
-			a.Tenant, first, second, similar.Bits, similar.Band, similar.Reasons, s.Now())
+			a.Tenant, first, second, similar.Bits, similar.Band, orNone(similar.Reasons), s.Now())
 	}
 	stay := slices.Clone(open)
 	for id := range kept {
