@@ -234,6 +234,9 @@ func (r *run) countryAt(b *block, k int) (code, name string, tokens int) {
 	for b.low(k) == "," || b.low(k) == "." || b.low(k) == "-" {
 		k++
 	}
+	if k >= len(b.tokens) || !r.d.words.countryStarts[b.low(k)] {
+		return "", "", 0
+	}
 	for n := 5; n >= 1; n-- {
 		if k+n > len(b.tokens) || b.kind(k) != word {
 			continue

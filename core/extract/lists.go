@@ -29,6 +29,7 @@ type wordLists struct {
 	streetEndings           []string
 	states                  map[string]state  // by code and by name
 	countries               map[string]string // name to ISO code
+	countryStarts           map[string]bool   // first words of them
 	cityStarts              map[string]bool
 	company                 companyWords
 }
@@ -44,8 +45,8 @@ var lists = sync.OnceValue(func() *wordLists {
 		headerLabels: make(map[string]string),
 		closers:      phraseSet("closers"),
 		states:       make(map[string]state),
-		countries:    make(map[string]string),
-		cityStarts:   wordSet("city_starts"),
+		countries:    make(map[string]string), countryStarts: make(map[string]bool),
+		cityStarts: wordSet("city_starts"),
 	}
 	for _, phrase := range phrases("quote_verbs") {
 		for verb := range strings.SplitSeq(phrase, "|") {
@@ -82,6 +83,8 @@ var lists = sync.OnceValue(func() *wordLists {
 		code, names, _ := strings.Cut(phrase, " ")
 		for name := range strings.SplitSeq(names, "|") {
 			l.countries[name] = code
+			first, _, _ := strings.Cut(strings.NewReplacer(".", " ", ",", " ").Replace(name), " ")
+			l.countryStarts[first] = true
 		}
 	}
 	return l

@@ -143,7 +143,7 @@ func hasHeader(raw []byte) bool {
 			return false
 		}
 		name, _, ok := bytes.Cut(line, []byte(":"))
-		if name = bytes.TrimRight(name, " \t"); ok && len(name) > 0 && bytes.IndexAny(name, " \t<>") < 0 {
+		if name = bytes.TrimRight(name, " \t"); ok && len(name) > 0 && !bytes.ContainsAny(name, " \t<>") {
 			return true
 		}
 	}

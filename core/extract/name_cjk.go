@@ -27,7 +27,7 @@ const maxCJKName = 6
 func (r *run) cjkNames(found []nameCandidate) []nameCandidate {
 	for _, span := range r.d.spans {
 		text := r.d.text[span.start:span.end]
-		if strings.IndexFunc(text, isCJK) < 0 {
+		if !mayHoldCJK(text) {
 			continue
 		}
 		for _, in := range cjkIntroductions {
@@ -51,6 +51,16 @@ func (r *run) cjkNames(found []nameCandidate) []nameCandidate {
 		}
 	}
 	return found
+}
+
+// mayHoldCJK looks for the first byte that all those scripts have in UTF-8.
+func mayHoldCJK(text string) bool {
+	for i := 0; i < len(text); i++ {
+		if text[i] >= 0xe3 {
+			return true
+		}
+	}
+	return false
 }
 
 func isCJK(r rune) bool {

@@ -27,12 +27,13 @@ func (d *document) splitSentences() {
 		read += end - l.start
 		d.spans = append(d.spans, ownSpan{start: l.start, end: alignRune(d.text, end), line: i})
 	}
-	for i := 0; i < len(d.spans); {
+	tokens := 0
+	for i := 0; i < len(d.spans) && tokens < maxTokens; {
 		j := i + 1
 		for j < len(d.spans) && d.flowsInto(d.spans[j-1], d.spans[j]) {
 			j++
 		}
-		d.cutSentences(d.spans[i:j])
+		tokens += d.cutSentences(d.spans[i:j])
 		i = j
 	}
 }
@@ -43,12 +44,14 @@ func (d *document) flowsInto(a, b ownSpan) bool {
 	return d.message.Channel == Email && b.line == a.line+1 && d.lines[a.line].kind == own && d.lines[b.line].kind == own && a.end-a.start >= 50
 }
 
-func (d *document) cutSentences(spans []ownSpan) {
+// cutSentences cuts lines that flow into each other, and tells how many tokens
+// they had.
+func (d *document) cutSentences(spans []ownSpan) int {
 	size := 0
 	for _, s := range spans {
 		size += s.end - s.start
 	}
-	tokens := make([]token, 0, size/4+4)
+	tokens := make([]token, 0, min(size/4+4, maxTokens))
 	for _, s := range spans {
 		tokens = tokenize(d.text, d.low, s.start, s.end, tokens)
 	}
@@ -61,6 +64,7 @@ func (d *document) cutSentences(spans []ownSpan) {
 		}
 	}
 	d.addSentence(tokens[from:], spans[0].line, l)
+	return len(tokens)
 }
 
 func (d *document) addSentence(tokens []token, lineIndex int, l line) {

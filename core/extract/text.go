@@ -13,6 +13,7 @@ import (
 const (
 	maxText     = 4 << 20   // bytes of a message that are looked at for structure
 	maxOwn      = 256 << 10 // bytes of the speaker's own text that detectors read
+	maxTokens   = 60_000    // words, numbers and marks of it; prose of 256 KB has fewer
 	maxFindings = 200       // candidates kept, accepted and rejected together
 )
 

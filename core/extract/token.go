@@ -91,7 +91,7 @@ const (
 
 // tokenize cuts text[start:end]; low is the text in lower-case ASCII.
 func tokenize(text, low string, start, end int, into []token) []token {
-	for i := start; i < end; {
+	for i := start; i < end && len(into) < maxTokens; {
 		c := text[i]
 		switch {
 		case c == ' ' || c == '\n' || c == '\t':
