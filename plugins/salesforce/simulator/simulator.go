@@ -205,29 +205,49 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // share a key with another.
 func (s *Simulator) held(c *base.Counts) {
 	for name, table := range s.records {
-		live := 0
-		seen := map[string]bool{}
-		for _, r := range table.All() {
-			if r.deleted() {
-				continue
-			}
-			live++
-			for _, f := range s.objects[name].fields {
-				if value, ok := r[f.name].(string); ok && (f.externalID || name == "Task" && f.name == "CallObject") {
-					if mark := f.name + "=" + fold(f, value); seen[mark] {
-						c.Duplicates[name]++
-					} else {
-						seen[mark] = true
-					}
-				}
-			}
-		}
+		live, doubled := census(table, keysOf(s.objects[name]))
 		if live > 0 {
 			c.Held[name] = live
+		}
+		if doubled > 0 {
+			c.Duplicates[name] = doubled
 		}
 		if n, ok := c.Counts["created "+name]; ok {
 			c.Created[name] = n
 			delete(c.Counts, "created "+name)
 		}
 	}
+}
+
+// keysOf are the fields that tell records apart: external ids, and what tasks use
+// where they have none.
+func keysOf(o object) []field {
+	var keys []field
+	for _, f := range o.fields {
+		if f.externalID || o.name == "Task" && f.name == "CallObject" {
+			keys = append(keys, f)
+		}
+	}
+	return keys
+}
+
+// census counts the live records, and those whose key another has.
+func census(table *base.Table[record], keys []field) (live, doubled int) {
+	seen := map[string]bool{}
+	for _, r := range table.All() {
+		if r.deleted() {
+			continue
+		}
+		live++
+		for _, f := range keys {
+			value := r.text(f.name)
+			if mark := f.name + "=" + fold(f, value); value != "" {
+				if seen[mark] {
+					doubled++
+				}
+				seen[mark] = true
+			}
+		}
+	}
+	return live, doubled
 }
