@@ -98,7 +98,7 @@ func (s *Service) scan(ctx context.Context, tx pgx.Tx, a actor.Actor, due dueCli
 		return err
 	}
 	batch = &pgx.Batch{}
-	batch.Queue(`DELETE FROM crowded_block WHERE key = ANY($1) AND key <> ALL($2)`, keys, orNone(f.crowded))
+	batch.Queue(`DELETE FROM crowded_block WHERE key = ANY($1) AND key <> ALL($2)`, orNone(keys), orNone(f.crowded))
 	batch.Queue(`INSERT INTO crowded_block (tenant_id, key, noticed_at) SELECT $1, unnest($2::text[]), $3 ON CONFLICT DO NOTHING`,
 		a.Tenant, orNone(f.crowded), s.Now())
 	batch.Queue(`DELETE FROM duplicate_due WHERE client_id = $1 AND since = $2`, due.ClientID, due.Since)
@@ -208,4 +208,9 @@ func inOrder(a, b ID) (first, second ID) {
 }
 
 // orNone makes an empty list of nil, which SQL would take for no answer.
-func orNone(list []string) []string { return slices.Concat([]string{}, list) }
+func orNone(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}

@@ -41,12 +41,13 @@ ON CONFLICT (tenant_id, client_id) DO UPDATE SET since = excluded.since`, u.acto
 // blockingKeys are empty for who can't be anybody's duplicate.
 func (c *Client) blockingKeys() []string {
 	if c.Deleted() || c.Kind == Anonymous {
-		return []string{}
+		return nil
 	}
 	return match.Keys(c.profile())
 }
 
 func queueKeys(batch *pgx.Batch, tenant string, id ID, keys []string) {
+	keys = orNone(keys)
 	batch.Queue(`DELETE FROM client_block WHERE client_id = $1 AND key <> ALL($2)`, id, keys)
 	batch.Queue(`INSERT INTO client_block (tenant_id, client_id, key) SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING`, tenant, id, keys)
 }

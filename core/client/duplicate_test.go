@@ -423,6 +423,15 @@ func TestKeysFollowTheTransaction(t *testing.T) {
 	if keys() == 0 {
 		t.Fatal("a new client has no keys")
 	}
+	w.exec(`INSERT INTO client_identifier (id, tenant_id, client_id, kind, value, normal, source, created_at)
+VALUES (gen_random_uuid(), $1, $2, 'chat', 's1', 's1', 'channel', now())`, w.admin.Tenant, c.ID)
+	if _, err := w.clients.Update(t.Context(), w.admin, c.ID, client.Edit{Fields: map[string]string{"first_name": "", "last_name": ""}, Email: ptr("")}); err != nil {
+		t.Fatal(err)
+	}
+	if n := keys(); n != 0 {
+		t.Errorf("a client that is known by a chat only has %d keys", n)
+	}
+	c = w.create(typed("Ann", "Roe", "ann.roe@x.com", ""))
 	if err := w.clients.Delete(t.Context(), w.admin, c.ID, client.Mistake); err != nil {
 		t.Fatal(err)
 	}
