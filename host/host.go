@@ -20,6 +20,7 @@ import (
 	"github.com/clientele-crm/clientele/core/conversation"
 	"github.com/clientele-crm/clientele/core/db"
 	"github.com/clientele-crm/clientele/core/db/postgres"
+	"github.com/clientele-crm/clientele/core/event"
 	"github.com/clientele-crm/clientele/core/intake"
 	"github.com/clientele-crm/clientele/core/tenant"
 	"github.com/clientele-crm/clientele/host/access"
@@ -59,6 +60,7 @@ type Host struct {
 	Access        *access.Service
 	Clients       *client.Service
 	Conversations *conversation.Service
+	Audit         *event.Auditor
 	Intake        *intake.Service
 	Connections   *connection.Service
 	Sync          *crmsync.Status
@@ -197,7 +199,8 @@ func (h *Host) makeServices() error {
 		return err
 	}
 	h.Clients = &client.Service{DB: h.DB, Now: h.now, Changes: marker, Region: h.region}
-	h.Conversations = &conversation.Service{DB: h.DB}
+	h.Conversations = &conversation.Service{DB: h.DB, Now: h.now, Changes: marker}
+	h.Audit = &event.Auditor{DB: h.DB, Now: h.now}
 	h.Intake = &intake.Service{DB: h.DB, Tenants: h.Tenants, Now: h.now, Clients: marker, Conversations: marker}
 	h.Sweeper = &conversation.Sweeper{DB: h.DB, Now: h.now, Changes: marker}
 	h.makeAdapterDesk()
