@@ -44,13 +44,23 @@ type Mail struct {
 	Warnings []string
 }
 
-// Limits of a raw mail. Deeper nesting than any mail program makes is an attack
-// on the reader.
+// Limits of a raw mail. The MIME reader goes over the whole body once for each
+// level of parts, so what bounds its time is the size times the levels; more
+// than these make its body come as it is.
 const (
 	MaxMail       = 25 << 20
-	maxMailDepth  = 100
 	maxHeaderSize = 1 << 20
+	maxMailLevels = 100
+	maxMailWork   = 32 << 20 // bytes times levels, from usualLevels on
+	usualLevels   = 8
 )
+
+var errTooDeep = errors.New("it nests more parts than a mail program makes")
+
+func nestsTooDeep(raw []byte) bool {
+	levels := bytes.Count(raw, []byte("boundary="))
+	return levels > maxMailLevels || levels > usualLevels && levels*len(raw) > maxMailWork
+}
 
 // NotMailError says why bytes are no mail at all.
 type NotMailError struct{ Reason string }
@@ -72,6 +82,9 @@ func ReadMail(raw []byte) (m Mail, err error) {
 			m, err = Mail{}, &NotMailError{Reason: fmt.Sprintf("its structure can't be read (%v)", p)}
 		}
 	}()
+	if nestsTooDeep(raw) {
+		return readBare(raw, errTooDeep)
+	}
 	envelope, err := enmime.NewParser(enmime.MaxStoredPartErrors(50)).ReadEnvelope(bytes.NewReader(raw))
 	if err != nil {
 		return readBare(raw, err)
@@ -127,8 +140,6 @@ func refuse(raw []byte) string {
 		return fmt.Sprintf("%d bytes are more than the limit of %d", len(raw), MaxMail)
 	case !hasHeader(raw):
 		return "it has no header field"
-	case bytes.Count(raw, []byte("boundary=")) > maxMailDepth*10:
-		return "it nests too many parts"
 	}
 	if header, _, _ := splitHeader(raw); len(header) > maxHeaderSize {
 		return "its header is over 1 MB"

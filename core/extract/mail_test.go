@@ -96,11 +96,19 @@ func TestReadMailOfEveryKind(t *testing.T) {
 	}
 }
 
+// TestDeepNesting: a mail that nests without end is read as it came, at once.
+func TestDeepNesting(t *testing.T) {
+	t.Parallel()
+	m, err := extract.ReadMail([]byte("From: a@b.example\n" + strings.Repeat("Content-Type: multipart/mixed; boundary=x\n\n--x\n", 5000)))
+	if err != nil || len(m.From) != 1 || len(m.Warnings) != 1 || !strings.Contains(m.Warnings[0], "nests") {
+		t.Errorf("%v, from %v, warnings %v", err, m.From, m.Warnings)
+	}
+}
+
 func TestWhatIsNoMailIsRefusedWithAReason(t *testing.T) {
 	t.Parallel()
 	for name, raw := range map[string][]byte{
 		"empty": nil, "blank": []byte("\n\n"), "text": []byte("just some words"), "binary": {0, 1, 2, 3, 255},
-		"endless nesting": []byte("From: a@b.example\n" + strings.Repeat("Content-Type: multipart/mixed; boundary=x\n\n--x\n", 5000)),
 	} {
 		_, err := extract.ReadMail(raw)
 		if refusal, ok := errors.AsType[*extract.NotMailError](err); !ok || refusal.Reason == "" {
