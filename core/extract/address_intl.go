@@ -269,6 +269,9 @@ func (r *run) cityBeforeCode(b *block, at *int, distinct bool) part {
 			p.to--
 		}
 	}
+	if p.to-p.from >= 3 && b.low(p.to-2) == "-" && b.tokens[p.to-1].capital == allUpper && len(b.low(p.to-1)) == 2 {
+		p.to -= 2 // "São Paulo - SP"
+	}
 	for j := p.to - 1; j >= p.from; j-- { // no comma between street and city
 		if b.kind(j) == number && !distinct {
 			return part{}

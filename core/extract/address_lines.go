@@ -171,6 +171,10 @@ func (r *run) cityOfLine(b *block, l part, zipFrom, zipTo int) string {
 
 // districtNumber: "Dublin 1", "Praha 10".
 func districtNumber(b *block, l part) bool {
+	switch b.low(l.from) {
+	case "district", "ward", "zone", "quận", "level", "unit", "floor", "flat", "suite", "box":
+		return false
+	}
 	return l.to-l.from == 2 && b.kind(l.from) == word && b.kind(l.from+1) == number && len(b.low(l.from+1)) <= 2
 }
 

@@ -29,10 +29,13 @@ func (r *run) readPlace(b *block, s *street) (place, bool) {
 		}
 		zip, m := zipAt(b, k+n, st.country)
 		strong := zip != "" || b.low(k-1) == "," && b.tokens[k].capital != lowerCase
-		if !strong && !plainState(b, k, n) && !(s.typed && k+n >= len(b.tokens) && len(b.low(k)) == 2 && k > from) {
+		if !strong && !plainState(b, k, n) && !(s.typed && k > from && (k+n >= len(b.tokens) && len(b.low(k)) == 2 || len(b.low(k)) > 3 && b.tokens[k].capital == upperFirst)) {
 			continue
 		}
 		cityFrom, cityTo := r.cityBefore(b, s, from, k)
+		if s.typed && b.low(cityFrom) == "in" && cityFrom+1 < cityTo {
+			cityFrom++ // "22 Acacia Ave in Portland, Oregon"
+		}
 		if cityFrom >= cityTo || b.kind(cityFrom) == word && functionWords[b.low(cityFrom)] && b.low(cityFrom) != "the" && b.tokens[cityFrom].capital == lowerCase {
 			continue
 		}

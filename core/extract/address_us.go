@@ -7,7 +7,7 @@ type street struct {
 	from, to         int
 	unitFrom, unitTo int  // the unit, when it stands behind a comma or filler
 	typed            bool // ends in a street word
-	box              bool
+	box, unit        bool
 	named            bool // has a name between number and type
 	capital          bool // its name is written with capitals, or is a number
 }
@@ -47,11 +47,13 @@ func (r *run) anchoredAddress(b *block, i int) (foundAddress, bool) {
 		a.confidence = 0.7
 	case s.typed && found:
 		a.confidence = 0.95
-	case found && place.state != "" && place.strong && !goesOn(b, i):
+	case found && place.state != "" && (place.strong || s.unit) && !goesOn(b, i):
 		a.confidence = 0.88
 	case found && s.typed:
 		a.confidence = 0.9
 	case found:
+		return a, false
+	case countedThings[b.low(i-1)]:
 		return a, false
 	case s.typed && s.named && (s.capital || r.addressCue(b, i)):
 		a.confidence = 0.85
@@ -62,6 +64,9 @@ func (r *run) anchoredAddress(b *block, i int) (foundAddress, bool) {
 	}
 	return a, true
 }
+
+// countedThings have a number of their own behind them.
+var countedThings = setOf("gate seat row terminal platform chapter level page version windows season episode line bus route flight table item step rule grade class lane track exit mile order")
 
 // goesOn says whether the number at i continues a name: "Windows 10 Pro".
 func goesOn(b *block, i int) bool {
@@ -149,11 +154,15 @@ func (r *run) readStreet(b *block, i int) (street, bool) {
 		typeAt = weakAt
 	}
 	if typeAt < 0 {
+		s.unit = startsUnit(b, j) > 0
 		s.to = j
 		for s.to > nameFrom && b.kind(s.to-1) == punct {
 			s.to--
 		}
 		s.named = s.to > nameFrom && b.kind(nameFrom) == word && !functionWords[b.low(nameFrom)] && !counts(b, nameFrom) && !badRange(b, nameFrom, s.to)
+		if s.unit {
+			return r.finishStreet(b, s), s.named
+		}
 		return s, s.named
 	}
 	if badRange(b, nameFrom, typeAt) || counts(b, nameFrom) {
@@ -234,7 +243,7 @@ func houseNumber(b *block, i int) bool {
 
 // gridNumber knows house numbers of Wisconsin's and Illinois' grids: N6W23001.
 func gridNumber(low string) bool {
-	return len(low) >= 5 && len(low) <= 10 && strings.IndexByte("nsew", low[0]) >= 0 && isDigit(low[1]) && isDigit(low[len(low)-1])
+	return len(low) >= 4 && len(low) <= 10 && strings.IndexByte("nsew", low[0]) >= 0 && isDigit(low[1]) && isDigit(low[len(low)-1])
 }
 
 // numberWord: "One Microsoft Way".
