@@ -120,3 +120,6 @@ $$;
 
 -- The list of deleted clients, the last deleted first.
 CREATE INDEX client_deleted ON client (tenant_id, deleted_at DESC, id DESC) WHERE deleted_reason IN ('mistake', 'spam');
+
+-- Old answers are swept tenant by tenant.
+CREATE INDEX idempotency_key_old ON idempotency_key (tenant_id, created_at);

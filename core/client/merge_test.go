@@ -188,6 +188,48 @@ func TestChoicesDecideFieldByField(t *testing.T) {
 	}
 }
 
+func TestSeveralClientsMergeAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ann := w.named("Ann", "", "")
+	old, second := w.named("Ann", "", "old@x.com"), w.create(client.Edit{Fields: map[string]string{"first_name": "Ann", "company": "Acme"}, Phone: ptr("+14165550100")})
+	if _, err := w.clients.AddIdentifier(t.Context(), w.admin, old.ID, client.NewIdentifier{Kind: client.Email, Value: "new@x.com", Primary: true}); err != nil {
+		t.Fatal(err)
+	}
+	m := w.merge(ann, old, second)
+	if c := w.get(second.ID); c.ID != ann.ID || c.Email() != "new@x.com" || c.Phone() != "+14165550100" || c.Company != "Acme" || m.Moved["identifiers"] != 3 {
+		t.Errorf("merged %+v, moved %v", c, m.Moved)
+	}
+	undone := w.undo(m)
+	if len(undone.Restored) != 2 || len(w.get(ann.ID).Identifiers) != 0 || w.get(ann.ID).Company != "" {
+		t.Errorf("undone %+v", undone)
+	}
+	if c := w.get(old.ID); c.ID != old.ID || c.Email() != "new@x.com" || len(c.Identifiers) != 2 {
+		t.Errorf("restored %+v", c)
+	}
+}
+
+func TestOldMergesForgetWhatAnUndoNeeds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ann, bob := w.named("Ann", "", "ann@x.com"), w.named("Ann", "Lee", "bob@x.com")
+	w.merge(ann, bob)
+	purger := &client.MergePurger{DB: w.db, Now: w.now}
+	if n, err := purger.Purge(t.Context(), 10); n != 0 || err != nil {
+		t.Errorf("purged %d fresh merges, %v", n, err)
+	}
+	w.clock = w.clock.Add(client.UndoFor)
+	if n, err := purger.Purge(t.Context(), 10); n != 1 || err != nil {
+		t.Errorf("purged %d old merges, %v", n, err)
+	}
+	if n := w.count(`SELECT (SELECT count(*) FROM merge_row) + (SELECT count(*) FROM merge_event WHERE changes <> '{}')`); n != 0 {
+		t.Errorf("%d rows of undo data are left", n)
+	}
+	if got := w.get(bob.ID); got.ID != ann.ID {
+		t.Error("the old id leads nowhere")
+	}
+}
+
 func TestUndoHasItsLimits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -106,7 +106,12 @@ func (w *world) get(id client.ID) *client.Client {
 
 func (w *world) sql(fn func(ctx context.Context, tx pgx.Tx) error) {
 	w.t.Helper()
-	if err := w.db.Tenant(w.t.Context(), w.admin, fn); err != nil {
+	w.sqlIn(w.admin, fn)
+}
+
+func (w *world) sqlIn(a actor.Actor, fn func(ctx context.Context, tx pgx.Tx) error) {
+	w.t.Helper()
+	if err := w.db.Tenant(w.t.Context(), a, fn); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -128,20 +133,25 @@ func (w *world) count(sql string, args ...any) (n int) {
 // talk makes a conversation with one message from party, linked to c.
 func (w *world) talk(c *client.Client, channel, party string) conversation.ID {
 	w.t.Helper()
-	id, at := conversation.NewID(), w.now()
-	w.sql(func(ctx context.Context, tx pgx.Tx) error {
+	return w.talkIn(w.admin, c.ID, channel, party, w.now())
+}
+
+// talkIn is talk for any tenant and time.
+func (w *world) talkIn(a actor.Actor, of client.ID, channel, party string, at time.Time) conversation.ID {
+	w.t.Helper()
+	id, message := conversation.NewID(), uuid.Must(uuid.NewV7())
+	w.sqlIn(a, func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO conversation (id, tenant_id, channel, client_id, link_method, link_certain, message_count, started_at, last_message_at, idle_at, created_at)
-VALUES ($1, $2, $3, $4, 'channel', true, 1, $5, $5, $5, $5)`, id, w.admin.Tenant, channel, c.ID, at); err != nil {
+VALUES ($1, $2, $3, $4, 'channel', true, 1, $5, $5, $5, $5)`, id, a.Tenant, channel, of, at); err != nil {
 			return err
 		}
-		message := uuid.Must(uuid.NewV7())
 		if _, err := tx.Exec(ctx, `INSERT INTO message (id, tenant_id, conversation_id, direction, party, own_words, sent_at, created_at)
-VALUES ($1, $2, $3, 'inbound', $4, 'Hello, I need a truck', $5, $5)`, message, w.admin.Tenant, id, party, at); err != nil {
+VALUES ($1, $2, $3, 'inbound', $4, 'Hello, I need a truck', $5, $5)`, message, a.Tenant, id, party, at); err != nil {
 			return err
 		}
-		u := client.Begin(tx, actor.ForSystem(w.admin.Tenant, "intake"), at, nil, "intake")
+		u := client.Begin(tx, actor.ForSystem(a.Tenant, "intake"), at, nil, "intake")
 		u.LogConversation(nil, id.UUID, event.Message, at, map[string]any{"channel": channel, "direction": "inbound", "message": message, "subject": ""})
-		if err := u.Contacted(ctx, c.ID, at); err != nil {
+		if err := u.Contacted(ctx, of, at); err != nil {
 			return err
 		}
 		return u.Flush(ctx)
