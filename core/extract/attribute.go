@@ -47,6 +47,8 @@ func (r *run) owner(start, end int, f Field) (Whose, bool) {
 			return WhoseOther, false // "call Melissa at"
 		case selfCues[low]:
 			return WhoseSpeaker, true
+		case r.d.message.Channel == Email && t.capital == upperFirst && r.d.words.isGiven(low) && !r.d.words.isCommon(low) && !agreesWithSender(r.d.sender, person{words: tokens[i : i+1]}):
+			return WhoseOther, false // "John Forney can confirm at"
 		}
 	}
 	return WhoseUnknown, false

@@ -12,21 +12,30 @@ import (
 func (r *run) signatureCompany() {
 	label := squeeze(r.domainLabel())
 	afterTitle, lines := false, 0
+	var found []Finding
+	best := 0.0
 	for i, l := range r.d.lines {
 		if l.kind != signature || r.d.blank(i) {
 			continue
 		}
 		if lines++; lines > maxSignatureLines {
-			return
+			break
 		}
 		for _, p := range columns(r.d.text, l.start, l.end) {
 			name, confidence := r.companyColumn(p, label, afterTitle, lines)
 			if confidence > 0 {
-				r.add(Finding{Field: FieldCompany, Value: name, Normal: match.CompanyKey(name), Detector: "company.signature", Confidence: confidence,
-					Span: Span{p.start, p.end}, Whose: WhoseSpeaker, Stated: true}, i, "")
+				best = max(best, confidence)
+				found = append(found, Finding{Field: FieldCompany, Value: name, Normal: match.CompanyKey(name), Detector: "company.signature", Confidence: confidence,
+					Origin: OriginSignature, Span: Span{p.start, p.end}, Whose: WhoseSpeaker, Stated: true})
 			}
 		}
 		afterTitle = r.hasRole(r.d.trimmed(i))
+	}
+	for _, f := range found {
+		if f.Confidence < best { // a department, a partner: one company is the sender's
+			f.Confidence = min(f.Confidence, 0.6)
+		}
+		r.add(f, -1, "")
 	}
 }
 
@@ -85,6 +94,11 @@ func (r *run) companyColumn(p window, label string, afterTitle bool, lines int) 
 	}
 	switch key := squeeze(text); {
 	case r.endsLegal(text):
+		if k := strings.LastIndexByte(text, ','); k > 0 { // "Customer Care, Acme Corp", but "Acme, Inc."
+			if rest := strings.TrimSpace(text[k+1:]); r.endsLegal(rest) {
+				return rest, 0.93
+			}
+		}
 		return text, 0.93
 	case r.hasRole(low) && !r.kindWord(text) || isCloser(low):
 		return "", 0

@@ -75,7 +75,7 @@ func (r *run) signedName(header nameCandidate) (nameCandidate, bool) {
 			break
 		}
 		if c, ok := r.nameLine(i); ok {
-			if agreesWithSender(r.d.sender, c.person) {
+			if agreesWithSender(r.d.sender, c.person) && !c.lower {
 				c.confidence = max(c.confidence, 0.93)
 			}
 			if seen > 1 && c.confidence < 0.9 {

@@ -42,6 +42,14 @@ func (d *document) findSignature() {
 	if i := d.signatureMark(end); i >= 0 {
 		d.lines[i].kind = noise
 		d.markSignature(i+1, end)
+		// "Best regards, Ann" above the delimiter belongs to it.
+		for k := i - 1; k >= 0 && k >= i-4; k-- {
+			if d.lines[k].kind == own && isCloser(d.trimmed(k)) {
+				d.markSignature(k+1, i)
+				d.lines[i].kind = noise
+				break
+			}
+		}
 		return
 	}
 	first, count := end, 0
@@ -109,25 +117,45 @@ func isCloser(low string) bool {
 	return strings.HasPrefix(low, "thanks for your ") && len(low) < 45 || strings.HasPrefix(low, "thank you for your ") && len(low) < 45 || strings.HasPrefix(low, "looking forward to") && len(low) < 60
 }
 
-// opensSignature says whether a block of contact lines starts at line i: a name
-// of at most four words alone, above a blank or with more short lines below.
+// opensSignature says whether a block of contact lines starts at line i: with
+// the sender's name in its first column, or with a known name alone under a
+// blank line. The first line of a mail greets and signs nothing.
 func (d *document) opensSignature(i int) bool {
-	l := d.lines[i]
-	t := strings.Trim(d.text[l.start:l.end], " \t,-–—*~")
-	if t == "" || len(t) > 45 || strings.ContainsAny(t, "?!;:@") {
+	if i == d.firstOwn() {
 		return false
 	}
-	n, ok := readLoneName(d.words, t)
-	if !ok {
+	l := d.lines[i]
+	column := d.text[l.start:l.end]
+	for _, mark := range [...]string{"\t", "|", " - ", " – ", ", "} {
+		if k := strings.Index(column, mark); k > 0 {
+			column = column[:k]
+		}
+	}
+	column = strings.Trim(column, " \t,-–—*~")
+	if column == "" || len(column) > 45 || strings.ContainsAny(column, "?!;:@") {
 		return false
+	}
+	n, ok := readLoneName(d.words, column)
+	if !ok {
+		tokens := tokenize(column, lowerASCII(column), 0, len(column), nil)
+		n, ok = readPerson(column, d.words, tokens, 0, false)
+		return ok && n.next == len(tokens) && agreesWithSender(d.sender, n)
 	}
 	if agreesWithSender(d.sender, n) {
 		return true
 	}
-	if i > 0 && !d.blank(i-1) && i != d.lastOwn() {
-		return false
+	alone := len(column) == len(strings.TrimRight(strings.TrimSpace(d.text[l.start:l.end]), "."))
+	return alone && n.known && (d.blank(i-1) || i == d.lastOwn())
+}
+
+// firstOwn is the first line with words of the speaker.
+func (d *document) firstOwn() int {
+	for i := range d.lines {
+		if d.lines[i].kind == own && !d.blank(i) {
+			return i
+		}
 	}
-	return n.known
+	return -1
 }
 
 // cutDisclaimer marks legal text at the end and what follows it.
