@@ -17,6 +17,7 @@ import (
 	"github.com/clientele-crm/clientele/core/client"
 	"github.com/clientele-crm/clientele/core/conversation"
 	"github.com/clientele-crm/clientele/core/db"
+	"github.com/clientele-crm/clientele/core/event"
 	"github.com/clientele-crm/clientele/core/intake"
 	"github.com/clientele-crm/clientele/core/tenant"
 	"github.com/clientele-crm/clientele/host/access"
@@ -37,6 +38,7 @@ type Services struct {
 	Intake        *intake.Service
 	Connections   *connection.Service
 	Sync          *crmsync.Status
+	Audit         *event.Auditor
 	Adapters      *catalog.Desk
 	Now           func() time.Time
 	Logger        *slog.Logger
@@ -168,7 +170,7 @@ func (a *adapter) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.Serv
 func (s *server) notFound(mux *http.ServeMux) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var allowed []string
-		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete} {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 			other := r.Clone(r.Context())
 			other.Method = method
 			if _, pattern := mux.Handler(other); strings.HasPrefix(pattern, method+" ") {

@@ -90,10 +90,7 @@ func (s *server) listClients(ctx context.Context, a actor.Actor, in *listClients
 		return nil, err
 	}
 	out := &listClientsOutput{}
-	out.Body.Clients = []*Client{}
-	for _, c := range found.Clients {
-		out.Body.Clients = append(out.Body.Clients, clientBody(c))
-	}
+	out.Body.Clients = clientBodies(found.Clients)
 	out.Body.Total, out.Body.TotalMore = found.Total, found.TotalMore
 	out.Body.Next, err = EncodeCursor(found.Next)
 	return out, err
@@ -115,23 +112,22 @@ func clientAnswer(c *client.Client) *clientOutput {
 }
 
 func (s *server) getClient(ctx context.Context, a actor.Actor, in *ClientPath) (*clientOutput, error) {
-	c, err := s.Clients.Get(ctx, a, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	return clientAnswer(c), nil
+	return clientOrError(s.Clients.Get(ctx, a, in.ID))
 }
 
 // ClientEdit is what may be written of a client.
 type ClientEdit struct {
-	Tenant string  `json:"tenant,omitempty" doc:"If given, it must be the slug of your tenant"`
-	Fields Fields  `json:"fields,omitempty" doc:"Values to set by field; an empty text clears, an absent field stays"`
-	Email  *string `json:"email,omitempty" doc:"The primary email address; an empty text removes it" maxLength:"500"`
-	Phone  *string `json:"phone,omitempty" doc:"The primary phone number; an empty text removes it" maxLength:"500"`
+	Tenant string    `json:"tenant,omitempty" doc:"If given, it must be the slug of your tenant"`
+	Fields Fields    `json:"fields,omitempty" doc:"Values to set by field; an empty text clears, an absent field stays"`
+	Email  *string   `json:"email,omitempty" doc:"The primary email address; an empty text removes it" maxLength:"500"`
+	Phone  *string   `json:"phone,omitempty" doc:"The primary phone number; an empty text removes it" maxLength:"500"`
+	Share  bool      `json:"share,omitempty" doc:"If another client has the email or phone, mark it as shared on both"`
+	Tags   *[]string `json:"tags,omitempty" doc:"All tags, in place of the present ones" maxItems:"50"`
+	Note   string    `json:"note,omitempty" doc:"Added as a note" maxLength:"20000"`
 }
 
 func (e ClientEdit) edit() client.Edit {
-	return client.Edit{Fields: e.Fields, Email: e.Email, Phone: e.Phone}
+	return client.Edit{Fields: e.Fields, Email: e.Email, Phone: e.Phone, Share: e.Share, Tags: e.Tags, Note: e.Note}
 }
 
 type createClientInput struct{ Body ClientEdit }
@@ -163,11 +159,7 @@ func (s *server) updateClient(ctx context.Context, a actor.Actor, in *updateClie
 	}
 	edit := in.Body.edit()
 	edit.Revision = revision
-	c, err := s.Clients.Update(ctx, a, in.ID, edit)
-	if err != nil {
-		return nil, err
-	}
-	return clientAnswer(c), nil
+	return clientOrError(s.Clients.Update(ctx, a, in.ID, edit))
 }
 
 // PageQuery is the part of an input that names a page of a list.

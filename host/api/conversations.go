@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/clientele-crm/clientele/core/actor"
+	"github.com/clientele-crm/clientele/core/client"
 	"github.com/clientele-crm/clientele/core/conversation"
 )
 
@@ -40,7 +41,8 @@ func (s *server) conversationPage(ctx context.Context, a actor.Actor, q conversa
 	return out, err
 }
 
-type conversationInput struct {
+// ConversationPath is the part of an input that names a conversation.
+type ConversationPath struct {
 	ID conversation.ID `path:"id" format:"uuid"`
 }
 
@@ -52,7 +54,7 @@ type conversationOutput struct {
 	}
 }
 
-func (s *server) getConversation(ctx context.Context, a actor.Actor, in *conversationInput) (*conversationOutput, error) {
+func (s *server) getConversation(ctx context.Context, a actor.Actor, in *ConversationPath) (*conversationOutput, error) {
 	c, messages, err := s.Conversations.Get(ctx, a, in.ID)
 	if err != nil {
 		return nil, err
@@ -64,4 +66,32 @@ func (s *server) getConversation(ctx context.Context, a actor.Actor, in *convers
 	out := &conversationOutput{}
 	out.Body.Conversation, out.Body.Messages, out.Body.Runs = c, list(messages), list(runs)
 	return out, nil
+}
+
+type linkConversationInput struct {
+	ConversationPath
+	Body struct {
+		Client client.ID `json:"client"`
+	}
+}
+
+type linkedOutput struct{ Body *conversation.Conversation }
+
+func linkedAnswer(c *conversation.Conversation, err error) (*linkedOutput, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &linkedOutput{c}, nil
+}
+
+func (s *server) linkConversation(ctx context.Context, a actor.Actor, in *linkConversationInput) (*linkedOutput, error) {
+	return linkedAnswer(s.Conversations.LinkTo(ctx, a, in.ID, in.Body.Client))
+}
+
+func (s *server) unlinkConversation(ctx context.Context, a actor.Actor, in *ConversationPath) (*linkedOutput, error) {
+	return linkedAnswer(s.Conversations.Unlink(ctx, a, in.ID))
+}
+
+func (s *server) confirmLink(ctx context.Context, a actor.Actor, in *ConversationPath) (*linkedOutput, error) {
+	return linkedAnswer(s.Conversations.Confirm(ctx, a, in.ID))
 }

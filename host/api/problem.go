@@ -32,6 +32,8 @@ type Problem struct {
 	Instance string       `json:"instance,omitempty" doc:"The request's id in the log, for errors of ours"`
 	Errors   []FieldError `json:"errors,omitempty" doc:"Everything that is wrong with the request, at once"`
 	Current  *Client      `json:"current,omitempty" doc:"The record as it is now, when yours was stale"`
+	// Conflicts say field by field what a stale edit meets.
+	Conflicts []client.FieldConflict `json:"conflicts,omitempty" doc:"Field by field: yours, theirs, and what stood there when you began"`
 
 	header http.Header
 }
@@ -108,7 +110,7 @@ func ProblemOf(err error) *Problem {
 	}
 	if e, ok := errors.AsType[*client.ConflictError](err); ok {
 		p := newProblem(http.StatusPreconditionFailed, e.Error()).with("ETag", etag(e.Current.Revision))
-		p.Current = clientBody(e.Current)
+		p.Current, p.Conflicts = clientBody(e.Current), e.Fields
 		return p
 	}
 	if tookTooLong(err) {
@@ -128,6 +130,10 @@ func plainErrors() []plainError {
 		{http.StatusNotFound, find[*access.NotFoundError]},
 		{http.StatusNotFound, find[*intake.NotAcceptedError]},
 		{http.StatusNotFound, find[*connection.NotFoundError]},
+		{http.StatusNotFound, find[*client.NoteNotFoundError]},
+		{http.StatusNotFound, find[*client.SuggestionNotFoundError]},
+		{http.StatusConflict, find[*client.StateError]},
+		{http.StatusConflict, find[*client.HeldError]},
 		{http.StatusConflict, find[*catalog.RefusedError]},
 		{http.StatusRequestEntityTooLarge, find[*intake.TooLargeError]},
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/clientele-crm/clientele/core/conversation"
 	"github.com/clientele-crm/clientele/core/db"
 	"github.com/clientele-crm/clientele/core/db/dbtest"
+	"github.com/clientele-crm/clientele/core/event"
 	"github.com/clientele-crm/clientele/core/intake"
 	"github.com/clientele-crm/clientele/core/tenant"
 	"github.com/clientele-crm/clientele/host/access"
@@ -90,7 +91,8 @@ func newWorld(t *testing.T) *world {
 	w.services = api.Services{
 		DB: d, Access: entry, Tenants: tenants, Now: time.Now, Logger: log, Registry: prometheus.NewRegistry(), Version: "test",
 		Clients:       &client.Service{DB: d, Now: time.Now, Region: region},
-		Conversations: &conversation.Service{DB: d},
+		Conversations: &conversation.Service{DB: d, Now: time.Now},
+		Audit:         &event.Auditor{DB: d, Now: time.Now},
 		Intake:        &intake.Service{DB: d, Tenants: tenants, Now: time.Now},
 		Connections:   &connection.Service{DB: d, Now: time.Now, Vault: vault, Describe: describe, Added: (&crmsync.Marker{DB: d}).ConnectionAdded},
 		Sync:          &crmsync.Status{DB: d},
@@ -169,6 +171,7 @@ type call struct {
 	method, path, credential string
 	body                     any // string: as it is; else JSON
 	header                   map[string]string
+	foreign                  bool            // the body names something of the house
 	chunked                  bool            // the length of the body is not announced
 	ctx                      context.Context // nil: the test's
 }
