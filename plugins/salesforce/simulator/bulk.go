@@ -43,7 +43,7 @@ const (
 // pollsOfJob is how often a job is seen running before it is done.
 const pollsOfJob = 1
 
-func (j job) answer(s *Simulator) ordered {
+func (j job) answer() ordered {
 	version := 0.0
 	_, _ = fmt.Sscanf(j.Version, "v%f", &version) // the version was checked by the guard
 	out := ordered{{"id", j.ID}, {"operation", j.Operation}, {"object", j.Object}, {"createdById", longID(adminUser)},
@@ -108,7 +108,7 @@ func (s *Simulator) createJob(w http.ResponseWriter, r *request) {
 		LineEnd: in.LineEnding, Delimiter: in.ColumnDelimiter, State: jobOpen, Created: s.now(), Version: r.version,
 	}
 	s.jobs.Put(j.ID, j)
-	answer(w, r.Request, http.StatusOK, j.answer(s))
+	answer(w, r.Request, http.StatusOK, j.answer())
 }
 
 // job is the job of the path.
@@ -157,7 +157,7 @@ func (s *Simulator) changeJob(w http.ResponseWriter, r *request) {
 		return
 	}
 	s.jobs.Put(j.ID, j)
-	answer(w, r.Request, http.StatusOK, j.answer(s))
+	answer(w, r.Request, http.StatusOK, j.answer())
 }
 
 // readJob answers a job's state; asking moves it on.
@@ -175,13 +175,13 @@ func (s *Simulator) readJob(w http.ResponseWriter, r *request) {
 		s.runJob(r, &j)
 	}
 	s.jobs.Put(j.ID, j)
-	answer(w, r.Request, http.StatusOK, j.answer(s))
+	answer(w, r.Request, http.StatusOK, j.answer())
 }
 
 func (s *Simulator) listJobs(w http.ResponseWriter, r *request) {
 	records := []any{}
 	for _, j := range s.jobs.All() {
-		records = append(records, j.answer(s))
+		records = append(records, j.answer())
 	}
 	answer(w, r.Request, http.StatusOK, ordered{{"done", true}, {"nextRecordsUrl", nil}, {"records", records}})
 }

@@ -267,9 +267,8 @@ func matchRecord(object, id string) any {
 }
 
 // afterWrite are the org's own consequences of a write.
-func (s *Simulator) afterWrite(o object, id string, values record) {
-	switch o.name {
-	case "EmailMessage":
+func (s *Simulator) afterWrite(o object, id string) {
+	if o.name == "EmailMessage" {
 		s.emailTask(id)
 	}
 }

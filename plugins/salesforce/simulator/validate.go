@@ -79,11 +79,11 @@ func (s *Simulator) save(in write) (string, *failure) {
 	}
 	if in.id != "" {
 		s.update(in.object, in.id, values, in.user)
-		s.afterWrite(in.object, in.id, values)
+		s.afterWrite(in.object, in.id)
 		return in.id[:15], nil
 	}
 	id := s.insert(in.object, values, in.user)
-	s.afterWrite(in.object, id, values)
+	s.afterWrite(in.object, id)
 	return id, nil
 }
 
