@@ -160,6 +160,10 @@ func TestClientCredentials(t *testing.T) {
 	if _, err := s.Open(t.Context(), admin, c, about); err != nil || asked.Load() != 2 {
 		t.Errorf("near its end: asked %d times, %v", asked.Load(), err)
 	}
+	s.Forget(c.ID) // the CRM refused it before its time
+	if _, err := s.Open(t.Context(), admin, c, about); err != nil || asked.Load() != 3 {
+		t.Errorf("after a refusal: asked %d times, %v", asked.Load(), err)
+	}
 	refuse.Store(true)
 	shift.Store(int64(3 * time.Hour))
 	_, err = s.Open(t.Context(), admin, c, about)

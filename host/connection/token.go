@@ -83,6 +83,13 @@ func (t *tokens) get(ctx context.Context, id ID, m sdk.AuthMethod, settings map[
 	return out, nil
 }
 
+// Forget drops a connection's cached token: the CRM refused it.
+func (s *Service) Forget(id ID) {
+	s.tokens.mu.Lock()
+	defer s.tokens.mu.Unlock()
+	delete(s.tokens.all, id)
+}
+
 func (t *tokens) of(id ID) *cached {
 	t.mu.Lock()
 	defer t.mu.Unlock()

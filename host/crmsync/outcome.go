@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/clientele-crm/clientele/core/event"
+	"github.com/clientele-crm/clientele/host/connection"
 	"github.com/clientele-crm/clientele/sdk"
 )
 
@@ -283,6 +284,9 @@ func (r *run) connectionTrouble(failure *sdk.Error, items []item) (wait time.Dur
 	case sdk.ClassQuota:
 		return or(parkQuota), "the CRM's allowance is used up: " + failure.Error(), true
 	case sdk.ClassAuth:
+		if failure.Retry == sdk.RetryLater && r.connection.State != connection.Parked {
+			return or(parkPending), "the CRM wants a new token: " + failure.Error(), true
+		}
 		return or(parkAuth), "the CRM refuses the credentials; an admin must connect again: " + failure.Error(), true
 	case sdk.ClassPermission, sdk.ClassSchema:
 		return or(parkForbidden), "the CRM refuses this connection's calls: " + failure.Error(), true

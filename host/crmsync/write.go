@@ -180,6 +180,9 @@ func (r *run) callFailed(ctx context.Context, purpose string, items []item, err 
 	if err := r.book(ctx, purpose, failure.Usage); err != nil {
 		return err
 	}
+	if failure.Class == sdk.ClassAuth {
+		r.engine.Connections.Forget(r.connection.ID) // a token may end before it says so
+	}
 	wait, reason, whole := r.connectionTrouble(failure, items)
 	if !whole {
 		return r.settle(ctx, purpose, items, failAll(items, failure), func(string) settled { return settled{} })
