@@ -40,6 +40,9 @@ type clientPage struct {
 	Tags              []string
 	Preferences       []factView
 	CRM               []crmView
+	Notes             []noteView
+	NoteText          string // what was typed and refused
+	NoteError         string
 	Conversations     []conversationRow
 	MoreConversations string
 	Days              []timelineDay
@@ -60,12 +63,37 @@ type factView struct {
 // sourceView says where a value comes from (R147).
 type sourceView struct{ Text, Sentence string }
 
+type noteView struct {
+	Author, Text string
+	At           stamp
+}
+
 type crmView struct {
 	Connection, State, Tone, Reason, CRMID string
 	Synced                                 stamp
 }
 
-func (s *site) client(v *visit) error {
+func (s *site) client(v *visit) error { return s.showClient(v, http.StatusOK, "", "") }
+
+// addNote writes a note. One that can't be taken is shown again, with why.
+func (s *site) addNote(v *visit) error {
+	id, err := client.ParseID(v.r.PathValue("id"))
+	if err != nil {
+		return s.notFound(v)
+	}
+	typed := strings.ReplaceAll(v.r.PostFormValue("text"), "\r\n", "\n")
+	_, err = s.Clients.AddNote(v.ctx(), v.actor, id, typed)
+	if p := api.ProblemOf(err); err != nil && p != nil && len(p.Errors) > 0 {
+		return s.showClient(v, p.Status, typed, text("note.refused", p.Errors[0].Rule, p.Errors[0].WayOut))
+	}
+	if err != nil {
+		return err
+	}
+	v.redirect("/clients/" + id.String() + "#notes")
+	return nil
+}
+
+func (s *site) showClient(v *visit, status int, note, noteError string) error {
 	id, err := client.ParseID(v.r.PathValue("id"))
 	if err != nil {
 		return s.notFound(v)
@@ -86,16 +114,16 @@ func (s *site) client(v *visit) error {
 	if err != nil {
 		return err
 	}
-	page := clientPage{frame: s.frame(v, "client.title", "/clients"), MayEdit: v.mayEdit()}
+	page := clientPage{frame: s.frame(v, "client.title", "/clients"), MayEdit: v.mayEdit(), NoteText: note, NoteError: noteError}
 	page.record(v, c, sources)
 	if err := s.relations(v, &page, c, before); err != nil {
 		return err
 	}
-	s.show(v, http.StatusOK, "client", page)
+	s.show(v, status, "client", page)
 	return nil
 }
 
-// relations reads what hangs on the client: conversations, timeline, CRMs.
+// relations reads what hangs on the client: conversations, timeline, notes, CRMs.
 func (s *site) relations(v *visit, page *clientPage, c *client.Client, before event.Page) error {
 	conversations, more, err := s.Conversations.List(v.ctx(), v.actor, conversation.Query{Client: &c.ID, Limit: shownConversations})
 	if err != nil {
@@ -121,6 +149,13 @@ func (s *site) relations(v *visit, page *clientPage, c *client.Client, before ev
 	page.Days = v.timeline(events)
 	if page.Newer, page.Older, err = pager(v.r.URL, next); err != nil {
 		return err
+	}
+	notes, err := s.Clients.Notes(v.ctx(), v.actor, c.ID)
+	if err != nil {
+		return err
+	}
+	for _, n := range notes {
+		page.Notes = append(page.Notes, noteView{Author: n.Author, Text: n.Text, At: v.stamp(&n.CreatedAt)})
 	}
 	states, err := s.Sync.OfClient(v.ctx(), v.actor, c.ID)
 	for _, st := range states {

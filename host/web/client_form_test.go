@@ -54,3 +54,18 @@ func TestEditClient(t *testing.T) {
 	v.post(path, "revision", "rubbish", "city", "Rome").wants(t, 409)
 	v.post(path, "revision", "", "city", "Rome").wants(t, 409)
 }
+
+func TestAddNote(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v := w.signedIn(t, "member@acme.example")
+	path := "/clients/" + w.acme.client
+	if got := v.post(path+"/notes", "text", "Prefers mornings.\r\nHas a dog."); got.to != path+"#notes" {
+		t.Fatalf("%d to %s: %s", got.status, got.to, got.body)
+	}
+	v.get(path).wants(t, 200, "Prefers mornings.\nHas a dog.", "Pat member", "Note added")
+	v.post(path+"/notes", "text", "  ").wants(t, 422, "The note ", `aria-invalid="true"`)
+	if page := w.signedIn(t, "viewer@acme.example").get(path); strings.Contains(page.body, "note-form") || !strings.Contains(page.body, "Has a dog.") {
+		t.Error("a viewer can't read notes, or is offered to write them")
+	}
+}

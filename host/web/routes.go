@@ -36,6 +36,7 @@ func Pages() []Page {
 		{Method: get, Path: "/clients/{id}/edit", Needs: actor.EditClients, serve: (*site).editClient},
 		{Method: post, Path: "/clients/{id}", Needs: actor.EditClients, serve: (*site).updateClient},
 		{Method: get, Path: "/clients/{id}", Needs: actor.SeeClients, serve: (*site).client},
+		{Method: post, Path: "/clients/{id}/notes", Needs: actor.EditClients, serve: (*site).addNote},
 		{Method: get, Path: "/conversations", Needs: actor.SeeClients, serve: (*site).conversations},
 		{Method: get, Path: "/conversations/{id}", Needs: actor.SeeClients, serve: (*site).conversation},
 		{Method: get, Path: "/connections", Needs: actor.SeeClients, serve: (*site).connections},

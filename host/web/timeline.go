@@ -87,7 +87,9 @@ func describe(e event.Event) (what, about string) {
 	case event.IdentifierAdded, event.IdentifierRemoved, event.IdentifierPrimary:
 		return text("event." + string(e.Kind)), member(e, "value")
 	case event.Message:
-		return text("event.message." + member(e, "direction")), member(e, "subject")
+		return text("event.message." + member(e, "direction")), firstOf(member(e, "subject"), e.Excerpt)
+	case event.NoteAdded, event.NoteEdited, event.NoteDeleted:
+		return text("event." + string(e.Kind)), firstOf(member(e, "after"), member(e, "text"))
 	case event.Synced, event.SyncFailed:
 		return text("event."+string(e.Kind), member(e, "connection")), firstOf(member(e, "detail"), text("done."+member(e, "done")))
 	case event.Suggested:
