@@ -64,7 +64,7 @@ func emailAround(text string, at int) (start, end int) {
 			start += i + 1
 		}
 	}
-	if start >= at || end <= at+1 {
+	if start >= at || end <= at+1 || text[at-1] == '/' || strings.IndexFunc(text[start:at], isWordRune) < 0 {
 		return -1, 0
 	}
 	if start > 0 {

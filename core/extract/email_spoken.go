@@ -53,7 +53,7 @@ func readMark(s *sentence, i int, words map[string]bool) (mark, bool) {
 	}
 	t := s.tokens[i]
 	m.spoken = t.kind == word
-	m.glued = t.kind == punct && i > 0 && s.tokens[i-1].end == t.start && i+1 < len(s.tokens) && s.tokens[i+1].start == t.end
+	m.glued = t.kind == punct && !m.bracketed && i > 0 && s.tokens[i-1].end == t.start && i+1 < len(s.tokens) && s.tokens[i+1].start == t.end
 	// "gmail . com": a sign with blanks on both sides was set apart on purpose.
 	m.spoken = m.spoken || t.kind == punct && i > 0 && s.tokens[i-1].end < t.start && i+1 < len(s.tokens) && s.tokens[i+1].start > t.end
 	i++
@@ -112,6 +112,12 @@ func (r *run) writtenOut(s *sentence, i int) {
 		confidence = 0.84
 	default:
 		return
+	}
+	switch s.low(start - 1) {
+	case "the", "a", "an", "our", "your", "their":
+		if at.spoken && !at.bracketed { // "the team at acme dot com"
+			return
+		}
 	}
 	if s.tokens[open].kind == word && (functionWords[local] || verbLike[local]) {
 		return
@@ -259,6 +265,11 @@ func (r *run) readLocal(s *sentence, end int) (local string, start int, extra bo
 		}
 		if strings.Contains(piece, "'") {
 			return local, start, false
+		}
+		if tens := len(piece) == 2 && piece[1] == '0' && t.kind == word && k+1 < len(s.tokens); tens && !joined {
+			if unit, ok := digitWord(s.low(k + 1)); ok && len(unit) == 1 {
+				piece = piece[:1] // "ninety two"
+			}
 		}
 		local, start, joined = piece+local, k, false
 	}

@@ -38,7 +38,7 @@ type window struct{ start, end int }
 const (
 	minPhoneDigits = 7
 	maxDigitGap    = 12
-	windowMargin   = 24
+	windowMargin   = 10
 	maxWindow      = 400
 )
 

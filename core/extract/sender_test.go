@@ -73,6 +73,7 @@ func TestWhose(t *testing.T) {
 		{"416-555-0199", extract.FieldPhone, extract.WhoseUnknown, false, extract.Accepted},
 		{"I called 416-555-0111 twice", extract.FieldPhone, extract.WhoseSpeaker, true, extract.Rejected},
 		{"write to help@own.example", extract.FieldEmail, extract.WhoseUnknown, false, extract.Rejected},
+		{`he said "write to ann@x.com"`, extract.FieldEmail, extract.WhoseOther, false, extract.Suggested},
 		{"no-reply@shop.com wrote to me", extract.FieldEmail, extract.WhoseUnknown, false, extract.Rejected},
 	} {
 		t.Run(c.text, func(t *testing.T) {
