@@ -103,7 +103,8 @@ func (s *Service) Sources(ctx context.Context, a actor.Actor, id ID) (map[string
 	}
 	found := map[string]Provenance{}
 	err := s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT field, source, actor, detector, sentence, message_id, cleared, at FROM client_value WHERE client_id = $1`, id)
+		rows, err := tx.Query(ctx, `SELECT field, source, actor, detector, sentence, message_id, cleared, at FROM client_value
+ WHERE client_id = (SELECT coalesce(merged_into, id) FROM client WHERE id = $1)`, id)
 		if err != nil {
 			return fmt.Errorf("read sources: %w", err)
 		}

@@ -131,7 +131,7 @@ func (u *Unit) lockForMerge(ctx context.Context, r MergeRequest) (*Client, []*Cl
 	}
 	for _, c := range append([]*Client{survivor}, others...) {
 		if c.Deleted() {
-			return nil, nil, &StateError{Rule: c.DisplayName() + " is deleted", WayOut: "restore it first"}
+			return nil, nil, &StateError{Rule: "client " + c.ID.String() + " is deleted", WayOut: "restore it first"}
 		}
 	}
 	return survivor, others, nil

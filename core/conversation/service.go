@@ -12,6 +12,7 @@ import (
 	"github.com/clientele-crm/clientele/core/actor"
 	"github.com/clientele-crm/clientele/core/client"
 	"github.com/clientele-crm/clientele/core/db"
+	"github.com/clientele-crm/clientele/core/event"
 )
 
 // Service is what people and programs do with conversations. Its methods may be
@@ -43,7 +44,7 @@ type Cursor struct {
 
 // List answers a page; Next is nil at the end.
 func (s *Service) List(ctx context.Context, a actor.Actor, q Query) (found []Conversation, next *Cursor, err error) {
-	if err := a.Require(actor.SeeClients); err != nil {
+	if err := event.Require(ctx, s.DB, a, actor.SeeClients, s.now()); err != nil {
 		return nil, nil, err
 	}
 	if q.Limit <= 0 || q.Limit > 200 {
@@ -96,9 +97,9 @@ func (q Query) where() (string, []any) {
 }
 
 // Get reads a conversation with its messages, at most 1,000 of them, oldest
-// first. Errors: *NotFoundError, *actor.Refusal.
+// first. Reading a sensitive client's is audited. Errors: *NotFoundError, *actor.Refusal.
 func (s *Service) Get(ctx context.Context, a actor.Actor, id ID) (*Conversation, []Message, error) {
-	if err := a.Require(actor.SeeClients); err != nil {
+	if err := event.Require(ctx, s.DB, a, actor.SeeClients, s.now()); err != nil {
 		return nil, nil, err
 	}
 	var c *Conversation
@@ -107,10 +108,29 @@ func (s *Service) Get(ctx context.Context, a actor.Actor, id ID) (*Conversation,
 		if c, err = Load(ctx, tx, id); err != nil {
 			return err
 		}
-		messages, err = Messages(ctx, tx, id, 1000)
-		return err
+		if messages, err = Messages(ctx, tx, id, 1000); err != nil {
+			return err
+		}
+		return s.noteRead(ctx, tx, a, c)
 	})
 	return c, messages, err
+}
+
+// noteRead writes the read of a sensitive client's conversation into the audit.
+func (s *Service) noteRead(ctx context.Context, tx pgx.Tx, a actor.Actor, c *Conversation) error {
+	if !c.ClientID.Valid || a.Kind == actor.System {
+		return nil
+	}
+	var sensitive bool
+	if err := tx.QueryRow(ctx, `SELECT sensitive FROM client WHERE id = $1`, c.ClientID).Scan(&sensitive); err != nil {
+		return fmt.Errorf("read whether the client is sensitive: %w", err)
+	}
+	if !sensitive {
+		return nil
+	}
+	return event.Append(ctx, tx, a, event.Event{
+		Kind: event.Read, ClientID: c.ClientID, ConversationID: uuid.NullUUID{UUID: c.ID.UUID, Valid: true}, Payload: map[string]any{}, At: s.now(),
+	})
 }
 
 // Run is one extraction run over a message, and what matching decided on it.
@@ -126,7 +146,7 @@ type Run struct {
 // their normal forms, candidates, and the rule that decided, message by message,
 // newest first (R199).
 func (s *Service) Explain(ctx context.Context, a actor.Actor, id ID) (*Conversation, []Run, error) {
-	if err := a.Require(actor.SeeClients); err != nil {
+	if err := event.Require(ctx, s.DB, a, actor.SeeClients, s.now()); err != nil {
 		return nil, nil, err
 	}
 	var c *Conversation
