@@ -9,8 +9,8 @@ import (
 type part struct{ from, to int }
 
 // internationalAddresses reads addresses around postal codes and country
-// names: "Häringstrasse 2, 8001 Zürich, Switzerland", "82 Clerkenwell Road,
-// London EC1M 5RF".
+// names: "Bahnhofstrasse 21, 8001 Zürich, Switzerland", "14 Abbey Road,
+// London NW8 9AY".
 func (r *run) internationalAddresses(b *block) []foundAddress {
 	var out []foundAddress
 	for k := 0; k < len(b.tokens); k++ {
@@ -42,7 +42,7 @@ func postcodeAt(b *block, k int) (string, int) {
 	}
 	text := func(n int) string { return b.d.text[b.tokens[k].start:b.tokens[k+n-1].end] }
 	if b.kind(k) == word {
-		// MD-2012, CH-8001, SE-114 55
+		// CH-8001, SE-114 55
 		if len(low) <= 2 && b.tokens[k].capital == allUpper && b.low(k+1) == "-" && glued(k+1) && b.kind(k+2) == number && glued(k+2) && len(b.low(k+2)) >= 3 && allDigits(b.low(k+2)) {
 			if digitsAt(k+2, 3) && digitsAt(k+3, 2) {
 				return text(4), 4
@@ -140,7 +140,7 @@ func (b *block) partBefore(k int) part {
 
 // cityAfter gives the words of the city behind a postal code.
 func (r *run) cityAfter(b *block, k int) part {
-	if b.low(k) == "-" && !b.newline(k+1) { // 01004-Guatemala City
+	if b.low(k) == "-" && !b.newline(k+1) { // 01001-Some City
 		k++
 	}
 	p := part{k, k}
@@ -153,7 +153,7 @@ func (r *run) cityAfter(b *block, k int) part {
 		if t.kind != word || functionWords[t.low] && t.capital == lowerCase || t.capital == lowerCase && p.to > k && !cityParticles[t.low] && r.capitalsMatter(b, k) {
 			break
 		}
-		if len(t.low) == 2 && t.capital == allUpper && p.to > k { // "Barletta BT", "Paris CEDEX"
+		if len(t.low) == 2 && t.capital == allUpper && p.to > k { // "Como CO", "Paris CEDEX"
 			break
 		}
 		if t.low == "cedex" {
@@ -194,7 +194,7 @@ func (r *run) aroundPostcode(b *block, k, n int, zip string) (foundAddress, bool
 		}
 		city = r.cityBeforeCode(b, &at, distinct)
 	}
-	if _, ok := r.d.words.countries[strings.ToLower(b.slice(city.from, city.to))]; ok && city.to <= k { // "Cyprus 36903"
+	if _, ok := r.d.words.countries[strings.ToLower(b.slice(city.from, city.to))]; ok && city.to <= k { // "Cyprus 1010"
 		a.Country = b.slice(city.from, city.to)
 		city = b.partBefore(city.from)
 		for city.to > city.from && provinceWords[b.low(city.to-1)] {
@@ -252,8 +252,8 @@ func (r *run) countryBehind(b *block, a *foundAddress) bool {
 	return false
 }
 
-// cityBeforeCode takes the city in front of a postal code: "London EC1M 5RF",
-// "London, EC1M 5RF". at moves to where the street must end.
+// cityBeforeCode takes the city in front of a postal code: "London NW8 9AY",
+// "London, NW8 9AY". at moves to where the street must end.
 func (r *run) cityBeforeCode(b *block, at *int, distinct bool) part {
 	p := b.partBefore(*at)
 	for range 2 {
@@ -327,7 +327,7 @@ func (r *run) streetBefore(b *block, k int) (p part, sure, ok bool) {
 			return t, streetWord || r.hasStreetWord(b, t), true
 		}
 		if before := b.partBefore(p.from); streetWord || before.to-before.from == 1 && b.kind(before.from) == number {
-			if before.to-before.from == 1 && b.kind(before.from) == number { // "13, Ahmet Haxhiu"
+			if before.to-before.from == 1 && b.kind(before.from) == number { // "13, Some Street"
 				return part{before.from, p.to}, streetWord, true
 			}
 			t := r.trimLead(b, p)

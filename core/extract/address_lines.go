@@ -40,7 +40,7 @@ func (r *run) addressLines(b *block) (foundAddress, bool) {
 				a.Zip = zip
 				a.City = r.cityOfLine(b, l, zipFrom, zipTo)
 				if c, ok := r.d.words.countries[strings.ToLower(a.City)]; ok && a.Country == "" && k > 1 {
-					a.Country, code, a.City = a.City, c, "" // "Cyprus 36903"
+					a.Country, code, a.City = a.City, c, "" // "Cyprus 1010"
 				}
 			}
 			continue

@@ -69,7 +69,7 @@ func (r *run) stateAhead(b *block, k int) bool {
 	return false
 }
 
-// zipPlace takes a city before a lone ZIP code: "Evanston, 60202".
+// zipPlace takes a city before a lone ZIP code: "Evanston, 60201".
 func (r *run) zipPlace(b *block, s *street, from, limit int) (place, bool) {
 	for k := from; k < limit; k++ {
 		if b.low(k) == "?" || b.low(k) == "!" {
@@ -120,7 +120,7 @@ func (r *run) cityBefore(b *block, s *street, from, k int) (cityFrom, cityTo int
 	if cityFrom < cityTo || s.typed || s.box || from != s.to {
 		return cityFrom, cityTo
 	}
-	// "9221 E. Via de Ventura Scottsdale, Arizona"
+	// "12 Via del Sol Tempe, Arizona"
 	cityTo = s.to
 	cityFrom = cityTo - 1
 	for cityFrom-1 > s.from+1 && r.d.words.cityStarts[b.low(cityFrom-1)] {

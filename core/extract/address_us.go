@@ -102,7 +102,7 @@ func (r *run) readStreet(b *block, i int) (street, bool) {
 	for j+1 < len(b.tokens) && (b.low(j) == "-" || b.low(j) == "/") && b.tokens[j].start == b.tokens[j-1].end && b.kind(j+1) == number && b.tokens[j+1].start == b.tokens[j].end {
 		j += 2
 	}
-	if b.low(j) == "," { // "13, Ahmet Haxhiu" is another country's way
+	if b.low(j) == "," { // "13, Some Street" is another country's way
 		return s, false
 	}
 	nameFrom := j
@@ -190,7 +190,7 @@ func (r *run) readStreet(b *block, i int) (street, bool) {
 	return r.finishStreet(b, s), true
 }
 
-// endsAfterDot: the dot at j ends a sentence ("… Stuart Turk. Call me").
+// endsAfterDot: the dot at j ends a sentence ("… Turk Street. Call me").
 func endsAfterDot(b *block, j int) bool {
 	before := b.tokens[j-1]
 	return before.kind == word && before.end-before.start > 4 && j+1 < len(b.tokens) && b.tokens[j+1].start > b.tokens[j].end
@@ -335,7 +335,7 @@ func (r *run) numberedRoad(b *block, j int) int {
 func (r *run) finishStreet(b *block, s street) street {
 	s.to = b.afterDirection(s.to)
 	k := s.to
-	// "Old Peachtree Road, N.W. Norcross": a quadrant behind a comma.
+	// "Hill Road, N.W. Atlanta": a quadrant behind a comma.
 	if b.low(k) == "," && quadrant(b, k+1) > 0 && !b.newline(k+1) {
 		s.unitFrom, s.unitTo = k+1, k+1+quadrant(b, k+1)
 		return s

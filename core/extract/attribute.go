@@ -44,11 +44,11 @@ func (r *run) owner(start, end int, f Field) (Whose, bool) {
 		case otherCues[low]:
 			return WhoseOther, false
 		case reachOut[low] && i+1 < len(tokens) && tokens[i+1].capital == upperFirst && r.d.words.isGiven(tokens[i+1].low) && !functionWords[tokens[i+1].low]:
-			return WhoseOther, false // "call Melissa at"
+			return WhoseOther, false // "call Ann at"
 		case selfCues[low]:
 			return WhoseSpeaker, true
 		case r.d.message.Channel == Email && t.capital == upperFirst && r.d.words.isGiven(low) && !r.d.words.isCommon(low) && !agreesWithSender(r.d.sender, person{words: tokens[i : i+1]}):
-			return WhoseOther, false // "John Forney can confirm at"
+			return WhoseOther, false // "Bob Roe can confirm at"
 		}
 	}
 	return WhoseUnknown, false

@@ -76,7 +76,7 @@ func (r *run) companyColumn(p window, label string, afterTitle bool, lines int) 
 	if len(text) > 70 || strings.ContainsAny(text, "@:?!") || strings.Contains(low, "www.") || len(onlyDigits(text)) > 4 {
 		return "", 0
 	}
-	// "Vice President, Enron North America"
+	// "Vice President, Acme Holdings"
 	if head, rest, ok := strings.Cut(text, ","); ok && r.hasRole(strings.ToLower(head)) {
 		rest = strings.TrimSpace(rest)
 		if !r.hasRole(strings.ToLower(rest)) && startsUpper(rest) && !r.isPlace(rest) {

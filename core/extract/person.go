@@ -277,12 +277,12 @@ func readLoneName(words *lexicon, text string) (person, bool) {
 	return p, true
 }
 
-// parseDisplayName reads the name in a mail header: "Oh, John", "Kim S Ward
-// (Houston)", "Ann via Shop", or nothing when it names a function or a company.
+// parseDisplayName reads the name in a mail header: "Lee, Ann", "Ann M Lee
+// (Leeds)", "Ann via Shop", or nothing when it names a function or a company.
 func parseDisplayName(words *lexicon, display, email string) (first, last string, ok bool) {
 	display = normalText(strings.Trim(display, " \t\"'"))
 	if i := strings.IndexByte(display, '/'); i > 0 && strings.Contains(display, "@") {
-		display = display[:i] // Lotus Notes: "Kate Symes/PDX/ECT@ECT"
+		display = display[:i] // Lotus Notes: "Ann Lee/NYC/ACME@ACME"
 	}
 	if display == "" || len(display) > 100 || strings.Contains(display, "@") {
 		return "", "", false

@@ -15,7 +15,7 @@ type headerAddress struct {
 }
 
 // parseAddresses reads an address header forgivingly: what the standard reader
-// refuses ("Oh, John <j@x.com>", a bare name) is taken apart by hand.
+// refuses ("Lee, Ann <a@x.com>", a bare name) is taken apart by hand.
 func parseAddresses(value string) []headerAddress {
 	value = strings.TrimSpace(value)
 	if value == "" || len(value) > 8<<10 {

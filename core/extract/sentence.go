@@ -111,7 +111,7 @@ func (d *document) endsSentence(tokens []token, i int) bool {
 	if after.start > t.end {
 		return true
 	}
-	// "confirmed.472 Main St", "2990.I'm": no blank, but a new sentence.
+	// "done.The shop": no blank, but a new sentence.
 	return before.kind == word && after.kind == word && after.capital == upperFirst && before.capital == lowerCase
 }
 
