@@ -127,7 +127,7 @@ func (r *run) framesAt(s *sentence, i int) []frame {
 			return []frame{{"under", openly, s.skip(i + 1), false}}
 		}
 	case "correct", "change":
-		// "My name is wrong, please change it to Emma Brun."
+		// "My name is wrong, please change it to Ann Lee."
 		if next == "it" && s.low(i+2) == "to" && r.d.asksToCorrectName(s) {
 			return []frame{{"correction", certainly, s.skip(i + 3), false}}
 		}

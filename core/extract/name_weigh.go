@@ -161,7 +161,7 @@ func (r *run) follow(s *sentence, p person) (good, bad bool) {
 }
 
 // insideQuotation knows a phrase between quotation marks after a colon:
-// tracy: "i'm roberto".
+// Bob: "I'm Ann".
 func insideQuotation(s *sentence, p person) bool {
 	for i, t := range s.tokens {
 		if t.start >= p.start {
