@@ -89,7 +89,8 @@ func (h *Host) makeHandler(authenticate func(*http.Request) (actor.Actor, error)
 
 // operator is who calls on the host's own socket: the file's permissions let
 // only the host's user in. With a tenant named, the command line works as that
-// tenant's automation, and its events say so.
+// tenant's automation with all scopes, and its events say so: whoever can open the
+// socket can open the database too.
 func (h *Host) operator(r *http.Request) (actor.Actor, error) {
 	slug := r.Header.Get(TenantHeader)
 	if slug == "" {
@@ -101,7 +102,7 @@ func (h *Host) operator(r *http.Request) (actor.Actor, error) {
 	}
 	return actor.Actor{
 		Tenant: t.ID, Kind: actor.Automation, Name: "command line",
-		Scopes: []actor.Scope{actor.ScopeRead, actor.ScopeWrite},
+		Scopes: []actor.Scope{actor.ScopeRead, actor.ScopeWrite, actor.ScopeExport, actor.ScopeAdmin},
 	}, nil
 }
 

@@ -284,7 +284,7 @@ func (s *served) counters() (c simulator.Counts) {
 }
 
 // held is how many clients are in the CRM.
-func (s *served) held() int { return int(s.counters().Held["contacts"]) }
+func (s *served) held() int { return s.counters().Held["contacts"] }
 
 // wantNoFailure looks at every outcome there was, and at what is left to do.
 func (s *served) wantNoFailure() {
