@@ -13,9 +13,13 @@ import (
 // moveRows treats every row that points to a client as its reference says, and
 // writes down what an undo needs.
 func (m *merging) moveRows(ctx context.Context, from *Client) error {
+	references, err := m.unit.pointing(ctx, from.ID)
+	if err != nil {
+		return err
+	}
 	batch := &pgx.Batch{}
 	var nouns []string
-	for _, r := range References() {
+	for _, r := range references {
 		if r.Stays != "" {
 			batch.Queue(r.staySQL(), from.ID, m.survivor.ID, m.id, r.name())
 			nouns = append(nouns, "")
@@ -40,6 +44,29 @@ func (m *merging) moveRows(ctx context.Context, from *Client) error {
 		return fmt.Errorf("move what belongs to client %s: %w", from.ID, err)
 	}
 	return m.unit.conversationsMoved(ctx, m.id)
+}
+
+// pointing finds the references that have rows of a client at all, as a rule a
+// few. The client is locked, so that no foreign key to it can be added meanwhile.
+func (u *Unit) pointing(ctx context.Context, id ID) ([]Reference, error) {
+	var treated, pointing []Reference
+	var exists []string
+	for _, r := range References() {
+		if r.Merge == Moves || r.Stays != "" {
+			treated = append(treated, r)
+			exists = append(exists, fmt.Sprintf(`EXISTS (SELECT 1 FROM %s WHERE %s = $1)`, r.Table, r.Column))
+		}
+	}
+	var has []bool
+	if err := u.tx.QueryRow(ctx, `SELECT ARRAY[`+strings.Join(exists, ", ")+`]`, id).Scan(&has); err != nil {
+		return nil, fmt.Errorf("look what belongs to client %s: %w", id, err)
+	}
+	for i, r := range treated {
+		if has[i] {
+			pointing = append(pointing, r)
+		}
+	}
+	return pointing, nil
 }
 
 // conversationsMoved notes for Flush which conversations a merge moved.
