@@ -34,10 +34,10 @@ func (c *clientCommands) merge() *cobra.Command {
 		Use: "merge SURVIVOR OTHER...", Short: "Make one client of several; it can be undone for 30 days",
 		Long: `The survivor's values win and its blanks are filled from the others, in their
 order. Where values contradict each other the merge is refused until --choose says
-whose is kept; --dry-run shows them and changes nothing. Merging needs a key with
-the admin scope, by --url and --key-file.`,
-		Example: `  clientele client merge --url http://127.0.0.1:8080 --key-file key --dry-run 0198c0de-0000-7000-8000-000000000001 0198c0de-0000-7000-8000-000000000002
-  clientele client merge --url http://127.0.0.1:8080 --key-file key --choose last_name=0198c0de-0000-7000-8000-000000000002 0198c0de-0000-7000-8000-000000000001 0198c0de-0000-7000-8000-000000000002`,
+whose is kept; --dry-run shows them and changes nothing. By --url, merging needs
+a key with the admin scope.`,
+		Example: `  clientele client merge --tenant acme --dry-run 0198c0de-0000-7000-8000-000000000001 0198c0de-0000-7000-8000-000000000002
+  clientele client merge --tenant acme --choose last_name=0198c0de-0000-7000-8000-000000000002 0198c0de-0000-7000-8000-000000000001 0198c0de-0000-7000-8000-000000000002`,
 		Args: atLeast(2, "the surviving client's id and those to merge into it"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			choices, err := parseChoices(chosen)
