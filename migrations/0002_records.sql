@@ -123,3 +123,23 @@ CREATE INDEX client_deleted ON client (tenant_id, deleted_at DESC, id DESC) WHER
 
 -- Old answers are swept tenant by tenant.
 CREATE INDEX idempotency_key_old ON idempotency_key (tenant_id, created_at);
+
+-- A CRM's answer may come when the client it is about was merged meanwhile: the
+-- record it names is then one more of the survivor's. The lock waits for a merge
+-- at work, so that none slips between.
+-- +goose StatementBegin
+CREATE FUNCTION crm_link_follows_merge() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE survivor uuid;
+BEGIN
+  IF NEW.kind = 'client' THEN
+    SELECT merged_into INTO survivor FROM client WHERE tenant_id = NEW.tenant_id AND id = NEW.source_id FOR KEY SHARE;
+    IF survivor IS NOT NULL THEN
+      NEW.source_id := survivor;
+      NEW.is_primary := NOT EXISTS (SELECT 1 FROM crm_link WHERE tenant_id = NEW.tenant_id AND connection_id = NEW.connection_id
+                                       AND kind = 'client' AND source_id = survivor AND is_primary);
+    END IF;
+  END IF;
+  RETURN NEW;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER follows_merge BEFORE INSERT ON crm_link FOR EACH ROW EXECUTE FUNCTION crm_link_follows_merge();

@@ -1,12 +1,15 @@
 package client_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/clientele-crm/clientele/core/actor"
 	"github.com/clientele-crm/clientele/core/client"
@@ -206,6 +209,34 @@ func TestSeveralClientsMergeAtOnce(t *testing.T) {
 	}
 	if c := w.get(old.ID); c.ID != old.ID || c.Email() != "new@x.com" || len(c.Identifiers) != 2 {
 		t.Errorf("restored %+v", c)
+	}
+}
+
+func TestLateWritersLandOnTheSurvivor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	crm := w.connect("crm")
+	ann, bob := w.named("Ann", "", "ann@x.com"), w.named("Ann", "Lee", "bob@x.com")
+	w.inCRM(crm, ann, "1")
+	w.merge(ann, bob)
+	w.exec(`INSERT INTO crm_link (tenant_id, connection_id, kind, source_id, object, crm_id, linked_at) VALUES ($1, $2, 'client', $3, 'Contact', '2', now())`,
+		w.admin.Tenant, crm, bob.ID) // the CRM answered a call that began before the merge
+	if n := w.count(`SELECT count(*) FROM crm_link WHERE client_id = $1 AND (crm_id = '1') = is_primary`, ann.ID); n != 2 {
+		t.Errorf("the survivor has %d CRM records, want its own as the primary one and the late one", n)
+	}
+	w.sql(func(ctx context.Context, tx pgx.Tx) error {
+		u := client.Begin(tx, actor.ForSystem(w.admin.Tenant, "intake"), w.now(), nil, "intake")
+		if err := u.Suggest(ctx, client.Suggestion{Kind: client.SuggestValue, Client: valid(bob), Field: "city", Value: "Bath", Reason: "late"}); err != nil {
+			return err
+		}
+		c, err := u.Client(ctx, bob.ID)
+		if err != nil || c.ID != ann.ID {
+			t.Errorf("the old id is locked as %v, %v, want the survivor", c, err)
+		}
+		return u.Flush(ctx)
+	})
+	if n := w.count(`SELECT count(*) FROM suggestion WHERE client_id = $1`, ann.ID); n != 1 {
+		t.Errorf("the late suggestion is not with the survivor")
 	}
 }
 
