@@ -40,9 +40,10 @@ verify: ## fail when generated files, go.mod or the layout are not as they shoul
 
 bench: ## run the benchmarks; figures are ratios to a floor measured in the same run
 	@$(GO) run ./core/db/cmd/devpg -- $(GO) test -run '^$$' -bench . -benchtime 1x ./...
+	@.ci/bench-calls
 
 bench-calls: ## count the calls each adapter spends per 1,000 records
-	@$(GO) test -v -run 'TestCalls' ./plugins/hubspot ./plugins/salesforce ./plugins/dynamics
+	@.ci/bench-calls
 
 interop: build ## let real CRM client libraries (from npm) work against the simulators
 	@for s in plugins/*/interop/run.sh; do echo "== $$s"; $$s || exit 1; done

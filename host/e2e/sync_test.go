@@ -1,10 +1,13 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/clientele-crm/clientele/core/client"
 	"github.com/clientele-crm/clientele/core/intake"
@@ -117,6 +120,35 @@ func TestUpdatesWaitForTheSchedule(t *testing.T) {
 	}
 	if after := s.counters().Calls; after != before {
 		t.Errorf("%d calls were spent before the schedule", after-before)
+	}
+}
+
+// A client that is looked at again and has not changed costs no call, on any CRM.
+func TestUnchangedCostsNothing(t *testing.T) {
+	t.Parallel()
+	for _, crm := range []string{"hubspot", "salesforce", "dynamics"} {
+		t.Run(crm, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t, crm)
+			for n := range 100 {
+				s.take(mail(n))
+			}
+			s.settle()
+			before := s.counters().Calls
+			err := s.host.DB.Tenant(t.Context(), s.actor, func(ctx context.Context, tx pgx.Tx) error {
+				_, err := tx.Exec(ctx, `UPDATE sync_item SET due_at = now(), state = 'due' WHERE kind = 'client'`)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.settle()
+			calls := s.counters().Calls - before
+			t.Attr("calls-per-1000", fmt.Sprint(crm, " unchanged ", 10*calls)) // make bench-calls
+			if calls != 0 {
+				t.Errorf("100 unchanged clients cost %d calls", calls)
+			}
+		})
 	}
 }
 
