@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -168,12 +169,14 @@ func SearchForm(s string) string { return strings.Join(strings.Fields(match.Fold
 // company and all emails (R108, R176).
 func searchText(c *Client) string {
 	parts := []string{join(c.FirstName, c.LastName), c.LastName + ", " + c.FirstName, c.Company}
+	var emails []string
 	for _, id := range c.Identifiers {
 		if id.Kind == Email {
-			parts = append(parts, id.Value, id.Normal)
+			emails = append(emails, id.Value, id.Normal)
 		}
 	}
-	return SearchForm(strings.Join(parts, "\n"))
+	slices.Sort(emails) // the same text whichever came first or is primary
+	return SearchForm(strings.Join(append(parts, emails...), "\n"))
 }
 
 func save(ctx context.Context, tx pgx.Tx, c *Client) error {
