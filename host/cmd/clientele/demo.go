@@ -120,7 +120,7 @@ func printReport(r *demo.Report) error {
 	slices.Sort(names)
 	for _, name := range names {
 		crm := r.CRM[name]
-		fmt.Fprintf(t, "%s: records\t%d\t(%d new)\n%s: activities\t%d\t\n%s: calls spent\t%d\t\n",
+		fmt.Fprintf(t, "%s: records\t%d\t  (%d new)\n%s: activities\t%d\t\n%s: calls spent\t%d\t\n",
 			name, crm.Records, crm.Created, name, crm.Activities, name, crm.Calls)
 	}
 	fmt.Fprintf(t, "seconds\t%.1f\t\n", r.Seconds)
