@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/clientele-crm/clientele/configs"
 	"github.com/clientele-crm/clientele/core/actor"
 	"github.com/clientele-crm/clientele/core/extract"
@@ -305,41 +303,3 @@ const (
 	AdminEmail  = "admin@demo.example.com"
 	MemberEmail = "member@demo.example.com"
 )
-
-// Expected answers the written expectation of the samples, for tests.
-func Expected() (map[string]any, error) {
-	text, err := configs.Samples.ReadFile("samples/expected.json")
-	if err != nil {
-		return nil, err
-	}
-	var out map[string]any
-	return out, json.Unmarshal(text, &out)
-}
-
-// Facts answers what the expectation is about: clients by kind and source, and
-// links by channel.
-func (d *Demo) Facts(ctx context.Context) (map[string]any, error) {
-	facts := map[string]any{}
-	err := d.Host.DB.Tenant(ctx, d.system, func(ctx context.Context, tx pgx.Tx) error {
-		for name, sql := range map[string]string{
-			"clients":          `SELECT count(*) FROM client WHERE deleted_at IS NULL AND kind = 'person'`,
-			"shared_mailboxes": `SELECT count(*) FROM client WHERE deleted_at IS NULL AND kind = 'shared_mailbox'`,
-			"visitors":         `SELECT count(*) FROM client WHERE deleted_at IS NULL AND kind = 'anonymous'`,
-			"messages":         `SELECT count(*) FROM message`,
-			"unlinked":         `SELECT count(*) FROM conversation WHERE client_id IS NULL`,
-			"links_email":      `SELECT count(*) FROM conversation WHERE client_id IS NOT NULL AND channel = 'email'`,
-			"links_sms":        `SELECT count(*) FROM conversation WHERE client_id IS NOT NULL AND channel = 'sms'`,
-			"links_chat":       `SELECT count(*) FROM conversation WHERE client_id IS NOT NULL AND channel = 'chat'`,
-			"links_voice":      `SELECT count(*) FROM conversation WHERE client_id IS NOT NULL AND channel = 'voice'`,
-			"on_four_channels": `SELECT count(*) FROM (SELECT client_id FROM conversation WHERE client_id IS NOT NULL GROUP BY client_id HAVING count(DISTINCT channel) = 4) four`,
-		} {
-			var n float64
-			if err := tx.QueryRow(ctx, sql).Scan(&n); err != nil {
-				return fmt.Errorf("count %s: %w", name, err)
-			}
-			facts[name] = n
-		}
-		return nil
-	})
-	return facts, err
-}
