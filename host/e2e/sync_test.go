@@ -22,19 +22,14 @@ func mail(n int) intake.Message {
 	}
 }
 
-// A new client is in the CRM within two seconds of its message (R165), a
-// nameless one too.
+// A new client reaches the CRM by itself, a nameless one too (R165).
 func TestNewClientReachesTheCRM(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, "hubspot")
 	s.take(mail(0)) // the connection is installed with the first
 	s.settle()
-	started := time.Now()
 	r := s.take(intake.Message{Channel: "sms", ExternalID: "sms-1", ChannelIdentifier: "+12125550142", Text: "Hello"})
 	until(t, 10*time.Second, func() bool { return s.state(r).CRMID != "" }, "the client to reach the CRM")
-	if took := time.Since(started); took > 2*time.Second {
-		t.Logf("slow machine: it took %s", took)
-	}
 	if held := s.counters().Held["contacts"]; held != 2 {
 		t.Errorf("the CRM holds %d contacts, want 2", held)
 	}
