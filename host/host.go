@@ -205,7 +205,7 @@ func (h *Host) makeServices() error {
 	h.Sweeper = &conversation.Sweeper{DB: h.DB, Now: h.now, Changes: marker}
 	h.makeAdapterDesk()
 	h.Sync = &crmsync.Status{DB: h.DB}
-	h.Connections = &connection.Service{DB: h.DB, Vault: vault, Now: h.now, Describe: h.describe, Added: marker.ConnectionAdded}
+	h.Connections = &connection.Service{DB: h.DB, Vault: vault, Now: h.now, Describe: h.describe, Added: marker.ConnectionAdded, Changed: marker.ConnectionChanged}
 	return nil
 }
 

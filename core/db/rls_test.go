@@ -16,10 +16,11 @@ import (
 // withoutPolicy lists the tables that name a tenant and have no policy, each with
 // why that is safe. They are reached through db.Global and hold no client data.
 var withoutPolicy = map[string]string{
-	"app_user":    "signing in finds the user before the tenant is known",
-	"api_key":     "a request's key is found by its digest before the tenant is known",
-	"adapter_pin": "operators route a tenant's calls to a program; holds ids and digests only",
-	"sync_lease":  "a host looks for work in all tenants; holds ids and an epoch only",
+	"app_user":       "signing in finds the user before the tenant is known",
+	"api_key":        "a request's key is found by its digest before the tenant is known",
+	"adapter_denial": "operators take an adapter from a tenant; holds names and reasons of operators only",
+	"adapter_pin":    "operators route a tenant's calls to a program; holds ids and digests only",
+	"sync_lease":     "a host looks for work in all tenants; holds ids and an epoch only",
 }
 
 // tenantTables lists the tables with a tenant_id that must have a policy.

@@ -88,13 +88,14 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	marker := &crmsync.Marker{DB: d}
 	w.services = api.Services{
 		DB: d, Access: entry, Tenants: tenants, Now: time.Now, Logger: log, Registry: prometheus.NewRegistry(), Version: "test",
 		Clients:       &client.Service{DB: d, Now: time.Now, Region: region},
 		Conversations: &conversation.Service{DB: d, Now: time.Now},
 		Audit:         &event.Auditor{DB: d, Now: time.Now},
 		Intake:        &intake.Service{DB: d, Tenants: tenants, Now: time.Now},
-		Connections:   &connection.Service{DB: d, Now: time.Now, Vault: vault, Describe: describe, Added: (&crmsync.Marker{DB: d}).ConnectionAdded},
+		Connections:   &connection.Service{DB: d, Now: time.Now, Vault: vault, Describe: describe, Added: marker.ConnectionAdded, Changed: marker.ConnectionChanged},
 		Sync:          &crmsync.Status{DB: d},
 		Adapters:      &catalog.Desk{Catalog: catalog.New(d, log, time.Now), Host: "here"},
 	}

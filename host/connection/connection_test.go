@@ -80,12 +80,14 @@ func fixture(t *testing.T, now func() time.Time, tokenURL string, hosts ...strin
 		Name: "test",
 		SettingsSchema: []byte(`{"type": "object", "additionalProperties": false, "required": ["org"],
   "properties": {"org": {"type": "string"}, "retries": {"type": "integer"}, "login": {"type": "string", "default": "` + tokenURL + `"}}}`),
-		Auth: []sdk.AuthMethod{{Kind: sdk.AuthClientCredentials, TokenURL: "{login}/{org}/token", Scopes: []string{"all"}, KeepExtras: []string{"instance_url"}, TokenHosts: hosts}},
+		Objects: []sdk.Object{{Name: "Person", Role: sdk.RoleClient}, {Name: "Prospect", Role: sdk.RoleClient}, {Name: "Firm", Role: sdk.RoleCompany}},
+		Auth:    []sdk.AuthMethod{{Kind: sdk.AuthClientCredentials, TokenURL: "{login}/{org}/token", Scopes: []string{"all"}, KeepExtras: []string{"instance_url"}, TokenHosts: hosts}},
 	}
 	s := &connection.Service{
 		DB: d, Vault: vault, Now: now,
 		Describe: func(context.Context, string) (sdk.Description, error) { return about, nil },
 		Added:    func(context.Context, pgx.Tx, actor.Actor, connection.ID) error { return nil },
+		Changed:  func(context.Context, pgx.Tx, actor.Actor, connection.ID) error { return nil },
 	}
 	return s, actor.Actor{Tenant: own.ID, Kind: actor.Person, Role: actor.Admin, Name: "Ann"}, about
 }

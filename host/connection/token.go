@@ -17,8 +17,10 @@ import (
 	"github.com/clientele-crm/clientele/sdk"
 )
 
-// The secrets of a client_credentials connection.
+// AccessToken is the secret that authorises a static_token connection; ClientID
+// and ClientSecret are those of an application that signs in.
 const (
+	AccessToken  = "access_token"
 	ClientID     = "client_id"
 	ClientSecret = "client_secret"
 )

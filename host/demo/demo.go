@@ -144,7 +144,7 @@ func (d *Demo) connect(ctx context.Context) (map[string]*connection.Connection, 
 			}
 		}
 		if c := found[name]; c != nil {
-			if err := d.Host.Connections.ChangeSettings(ctx, d.system, c.ID, settings); err != nil {
+			if _, err := d.Host.Connections.Change(ctx, d.system, c.ID, connection.Edit{Settings: settings}); err != nil {
 				return nil, fmt.Errorf("point the %s connection at its simulator: %w", name, err)
 			}
 			continue

@@ -59,9 +59,9 @@ type compiled struct {
 
 // Compile checks and compiles rows. Error: *InvalidError.
 func Compile(rows []sdk.MappingRow) (*Mapping, error) {
-	env, err := cel.NewEnv(cel.Variable("client", cel.MapType(cel.StringType, cel.DynType)), ext.Strings())
+	env, err := environment()
 	if err != nil {
-		return nil, fmt.Errorf("make the expression environment: %w", err)
+		return nil, err
 	}
 	var problems []Problem
 	m := &Mapping{}
@@ -80,24 +80,39 @@ func Compile(rows []sdk.MappingRow) (*Mapping, error) {
 	return m, nil
 }
 
+// environment is what expressions may use: the client and functions on text.
+func environment() (*cel.Env, error) {
+	env, err := cel.NewEnv(cel.Variable("client", cel.MapType(cel.StringType, cel.DynType)), ext.Strings())
+	if err != nil {
+		return nil, fmt.Errorf("make the expression environment: %w", err)
+	}
+	return env, nil
+}
+
 func compile(env *cel.Env, row sdk.MappingRow) (cel.Program, *Problem) {
 	switch {
 	case row.Field == "" || row.Object == "":
 		return nil, &Problem{Rule: "object or field is empty", WayOut: "name the CRM's object and field"}
-	case len(row.Expr) > maxExpression:
-		return nil, &Problem{Rule: fmt.Sprintf("the expression is longer than %d bytes", maxExpression), WayOut: "split it or shorten it"}
 	case row.Blank != "" && row.Blank != "ignore" && row.Blank != "clear":
 		return nil, &Problem{Rule: fmt.Sprintf("blank is %q", row.Blank), WayOut: "use ignore or clear"}
 	}
-	ast, issues := env.Compile(row.Expr)
+	program, _, problem := compileExpression(env, row.Expr)
+	return program, problem
+}
+
+func compileExpression(env *cel.Env, expression string) (cel.Program, *cel.Ast, *Problem) {
+	if len(expression) > maxExpression {
+		return nil, nil, &Problem{Rule: fmt.Sprintf("the expression is longer than %d bytes", maxExpression), WayOut: "split it or shorten it"}
+	}
+	ast, issues := env.Compile(expression)
 	if issues.Err() != nil {
-		return nil, &Problem{Rule: "the expression is wrong: " + strings.ReplaceAll(issues.Err().Error(), "\n", " "), WayOut: "write one such as client.first_name"}
+		return nil, nil, &Problem{Rule: "the expression is wrong: " + strings.ReplaceAll(issues.Err().Error(), "\n", " "), WayOut: "write one such as client.first_name"}
 	}
 	program, err := env.Program(ast, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(100))
 	if err != nil {
-		return nil, &Problem{Rule: "the expression can't be run: " + err.Error(), WayOut: "simplify it"}
+		return nil, nil, &Problem{Rule: "the expression can't be run: " + err.Error(), WayOut: "simplify it"}
 	}
-	return program, nil
+	return program, ast, nil
 }
 
 // Apply answers the fields of one object for a client. Notes say what was
