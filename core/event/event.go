@@ -49,6 +49,7 @@ const (
 	Read                 Kind = "read"
 	Refused              Kind = "refused"
 	Taught               Kind = "extraction taught"
+	SenderChanged        Kind = "sender changed"
 )
 
 // Event is one thing that happened.

@@ -21,6 +21,7 @@ import (
 	"github.com/clientele-crm/clientele/core/intake"
 	"github.com/clientele-crm/clientele/core/tenant"
 	"github.com/clientele-crm/clientele/host/access"
+	"github.com/clientele-crm/clientele/host/channel/sender"
 	"github.com/clientele-crm/clientele/host/connection"
 	"github.com/clientele-crm/clientele/host/crmsync"
 	"github.com/clientele-crm/clientele/host/plugin/catalog"
@@ -37,6 +38,7 @@ type Services struct {
 	Conversations *conversation.Service
 	Intake        *intake.Service
 	Connections   *connection.Service
+	Senders       *sender.Service
 	Sync          *crmsync.Status
 	Audit         *event.Auditor
 	Adapters      *catalog.Desk

@@ -124,6 +124,13 @@ func Routes() []Route {
 		handle(Route{ID: "retry-connection", Method: "POST", Path: "/v1/connections/{id}/retry", Tag: "Connections", Needs: actor.Administer, Also: actor.SeeClients,
 			Summary: "Make all parked records of a connection due again"}, (*server).retryConnection),
 
+		handle(Route{ID: "list-senders", Method: "GET", Path: "/v1/senders", Tag: "Senders", Needs: actor.Administer,
+			Summary: "List how the tenant sends on each channel"}, (*server).listSenders),
+		handle(Route{ID: "set-sender", Method: "PUT", Path: "/v1/senders/{channel}", Tag: "Senders", Needs: actor.Administer,
+			Summary: "Say how the tenant sends on a channel, from the next message on"}, (*server).setSender),
+		handle(Route{ID: "remove-sender", Method: "DELETE", Path: "/v1/senders/{channel}", Tag: "Senders", Needs: actor.Administer,
+			Summary: "Take a channel's sender away", status: http.StatusNoContent}, (*server).removeSender),
+
 		handle(Route{ID: "list-keys", Method: "GET", Path: "/v1/keys", Tag: "API keys", Needs: actor.Administer,
 			Summary: "List the tenant's API keys"}, (*server).listKeys),
 		handle(Route{ID: "create-key", Method: "POST", Path: "/v1/keys", Tag: "API keys", Needs: actor.Administer,

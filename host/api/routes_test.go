@@ -47,6 +47,8 @@ func samples(t *testing.T, w *world, h house) map[string]call {
 		"unlink-conversation":       {path: h.conversation},
 		"list-conversations":        {},
 		"get-conversation":          {path: h.conversation},
+		"list-senders":              {},
+		"set-sender":                {path: "sms", body: map[string]any{"from": "+14165550199", "webhook": map[string]any{"url": "http://127.0.0.1:1/sms"}, "secret": "hush"}},
 		"list-keys":                 {},
 		"create-key":                {body: map[string]any{"name": "x", "scopes": []string{"read"}}},
 		"revoke-key":                {path: revocable.ID.String()},
@@ -77,7 +79,7 @@ func sample(t *testing.T, w *world, h house, r api.Route, credential string) cal
 		t.Fatalf("route %s has no sample request: add one", r.ID)
 	}
 	c.method = r.Method
-	c.path = strings.NewReplacer("{id}", c.path, "{slug}", c.path, "{adapter}", c.path, "{version}", "2").Replace(r.Path)
+	c.path = strings.NewReplacer("{id}", c.path, "{slug}", c.path, "{channel}", c.path, "{adapter}", c.path, "{version}", "2").Replace(r.Path)
 	return c
 }
 
@@ -182,7 +184,7 @@ func TestOtherTenant(t *testing.T) {
 func TestBodyForAnotherTenant(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, id := range []string{"push-message", "create-client", "update-client", "create-key", "create-connection"} {
+	for _, id := range []string{"push-message", "create-client", "update-client", "create-key", "create-connection", "set-sender"} {
 		for tenant, want := range map[string]bool{"acme": true, "globex": false, "nowhere": false} {
 			r := routeNamed(t, id)
 			c := sample(t, w, w.acme, r, "")

@@ -32,6 +32,7 @@ type Config struct {
 	Server   Server    `yaml:"server"`
 	Database Database  `yaml:"database"`
 	Secrets  Secrets   `yaml:"secrets"`
+	Senders  Senders   `yaml:"senders"`
 	Log      Log       `yaml:"log"`
 	Adapters []Adapter `yaml:"adapters"`
 }
@@ -57,6 +58,11 @@ type Database struct {
 // Secrets says where the key is that seals secrets.
 type Secrets struct {
 	KeyFile string `yaml:"key_file"`
+}
+
+// Senders bounds where tenants may send to.
+type Senders struct {
+	PrivateNetworks bool `yaml:"private_networks"`
 }
 
 // Log says how much is logged.
