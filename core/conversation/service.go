@@ -139,6 +139,9 @@ type Run struct {
 	MessageID uuid.UUID       `json:"message_id"`
 	Findings  json.RawMessage `json:"findings"`
 	Decision  json.RawMessage `json:"decision"`
+	// Advice is what the tenant's AI endpoint said of the run, and what came of it;
+	// null when nobody was asked.
+	Advice    json.RawMessage `json:"advice"`
 	CreatedAt time.Time       `json:"created_at"`
 }
 
@@ -155,7 +158,7 @@ func (s *Service) Explain(ctx context.Context, a actor.Actor, id ID) (*Conversat
 		if c, err = Load(ctx, tx, id); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, `SELECT id, message_id, findings, decision, created_at FROM extraction_run
+		rows, err := tx.Query(ctx, `SELECT id, message_id, findings, decision, advice, created_at FROM extraction_run
  WHERE conversation_id = $1 ORDER BY created_at DESC, id DESC LIMIT 100`, id)
 		if err != nil {
 			return fmt.Errorf("read extraction runs: %w", err)

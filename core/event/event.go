@@ -50,6 +50,7 @@ const (
 	Refused              Kind = "refused"
 	Taught               Kind = "extraction taught"
 	SenderChanged        Kind = "sender changed"
+	Configured           Kind = "settings changed"
 )
 
 // Event is one thing that happened.

@@ -138,6 +138,15 @@ func Routes() []Route {
 		handle(Route{ID: "revoke-key", Method: "DELETE", Path: "/v1/keys/{id}", Tag: "API keys", Needs: actor.Administer,
 			Summary: "Revoke an API key at once", status: http.StatusNoContent}, (*server).revokeKey),
 
+		handle(Route{ID: "get-settings", Method: "GET", Path: "/v1/settings", Tag: "Settings", Needs: actor.Administer,
+			Summary: "Read the tenant's rules and lists for extraction and matching"}, (*server).getSettings),
+		handle(Route{ID: "change-settings", Method: "PATCH", Path: "/v1/settings", Tag: "Settings", Needs: actor.Administer,
+			Summary: "Change some of them, in force on the next message"}, (*server).changeSettings),
+		handle(Route{ID: "set-endpoint-key", Method: "PUT", Path: "/v1/settings/endpoint-key", Tag: "Settings", Needs: actor.Administer,
+			Summary: "Store the key of the AI endpoint; it can't be read back", status: http.StatusNoContent}, (*server).setEndpointKey),
+		handle(Route{ID: "drop-endpoint-key", Method: "DELETE", Path: "/v1/settings/endpoint-key", Tag: "Settings", Needs: actor.Administer,
+			Summary: "Forget the key of the AI endpoint", status: http.StatusNoContent}, (*server).dropEndpointKey),
+
 		handle(Route{ID: "list-tenants", Method: "GET", Path: "/v1/tenants", Tag: "Tenants", Needs: actor.Operate,
 			Summary: "List all tenants"}, (*server).listTenants),
 		handle(Route{ID: "create-tenant", Method: "POST", Path: "/v1/tenants", Tag: "Tenants", Needs: actor.Operate,
