@@ -16,6 +16,7 @@ import (
 	"github.com/clientele-crm/clientele/core/db"
 	"github.com/clientele-crm/clientele/core/event"
 	"github.com/clientele-crm/clientele/core/outbound"
+	"github.com/clientele-crm/clientele/host/channel/dial"
 )
 
 // Vault seals a secret for one place and opens it there again; it is
@@ -46,7 +47,7 @@ var _ outbound.Senders = (*Service)(nil)
 
 // New makes the service.
 func New(o Options) *Service {
-	s := &Service{Options: o, client: newClient(newDialer(o.Private))}
+	s := &Service{Options: o, client: dial.Client(dial.New(o.Private))}
 	if transport, ok := s.client.Transport.(*http.Transport); ok && o.Roots != nil {
 		transport.TLSClientConfig = tlsConfig(o.Roots)
 	}
@@ -187,7 +188,7 @@ func (s *Service) Sender(ctx context.Context, t actor.TenantID, channel string) 
 // make is where kinds of provider become senders.
 func (s *Service) make(settings Settings, secret string) outbound.Sender {
 	if settings.SMTP != nil {
-		return &mailer{settings: settings, password: secret, dialer: newDialer(s.Private), roots: s.Roots}
+		return &mailer{settings: settings, password: secret, dialer: dial.New(s.Private), roots: s.Roots}
 	}
 	return &webhook{settings: settings, secret: secret, client: s.client, now: s.Now}
 }
