@@ -250,6 +250,9 @@ func sameGroup(field Field, of string) bool {
 func (u *Unit) set(ctx context.Context, c *Client, field Field, text string, v Filling) error {
 	before := field.Get(c)
 	field.set(c, text)
+	if c.Kind == Anonymous && c.FirstName+c.LastName != "" {
+		c.Kind = Person // a visitor with a name is listed and syncs (R11)
+	}
 	u.touch(c)
 	err := u.writeValue(ctx, c.ID, field.Name, &valueRow{
 		Source: v.Source, Actor: u.actor.Name, Detector: v.Detector, Confidence: float32(v.Confidence), Sentence: v.Sentence,

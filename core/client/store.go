@@ -114,7 +114,9 @@ func Candidates(ctx context.Context, tx pgx.Tx, ids []match.Identifier) ([]match
 			kinds, normals = append(kinds, id.Kind), append(normals, v)
 		}
 	}
-	rows, err := tx.Query(ctx, `SELECT c.id, c.kind = 'shared_mailbox', c.kind = 'anonymous', c.first_name, c.last_name, c.sensitive,
+	rows, err := tx.Query(ctx, `SELECT c.id, c.kind = 'shared_mailbox',
+       c.source = 'chat' AND c.review = 'unreviewed' AND NOT EXISTS (SELECT 1 FROM client_identifier o WHERE o.client_id = c.id AND o.kind <> 'chat'),
+       c.first_name, c.last_name, c.sensitive,
        coalesce(c.last_contact_at, c.created_at), c.deleted_reason, i.kind, i.normal, i.extension, i.shared,
        i.source <> 'extraction' OR i.verified
   FROM client_identifier i JOIN client c ON c.tenant_id = i.tenant_id AND c.id = i.client_id

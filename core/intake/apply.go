@@ -58,8 +58,8 @@ func (p *processing) chooseClient(ctx context.Context, d match.Decision) (*clien
 		switch {
 		case d.Mailbox:
 			kind = client.SharedMailbox
-		case d.By.Kind == match.KindChat && len(p.facts.Own) == 1 && len(p.facts.Stated) == 0:
-			kind = client.Anonymous
+		case !p.reachable():
+			kind = client.Anonymous // until it has a name, an email or a phone (R11)
 		}
 		p.result.ClientCreated = true
 		return p.unit.Create(ctx, client.New{
@@ -71,6 +71,13 @@ func (p *processing) chooseClient(ctx context.Context, d match.Decision) (*clien
 	default:
 		return nil, nil
 	}
+}
+
+// reachable: the message brings an email or a phone.
+func (p *processing) reachable() bool {
+	return slices.ContainsFunc(slices.Concat(p.facts.Own, p.facts.Stated), func(id match.Identifier) bool {
+		return id.Kind == match.KindEmail || id.Kind == match.KindPhone
+	})
 }
 
 // reclaim takes an identifier away from a client that had it only from text,
