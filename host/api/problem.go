@@ -134,6 +134,8 @@ func plainErrors() []plainError {
 		{http.StatusNotFound, find[*connection.NotFoundError]},
 		{http.StatusNotFound, find[*outbound.NoSenderError]},
 		{http.StatusNotFound, find[*client.NoteNotFoundError]},
+		{http.StatusNotFound, find[*client.IdentifierNotFoundError]},
+		{http.StatusNotFound, find[*client.MergeNotFoundError]},
 		{http.StatusNotFound, find[*client.SuggestionNotFoundError]},
 		{http.StatusConflict, find[*client.StateError]},
 		{http.StatusConflict, find[*client.HeldError]},

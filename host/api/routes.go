@@ -64,6 +64,10 @@ func Routes() []Route {
 			Summary: "Make an identifier primary, shared or verified"}, (*server).changeIdentifier),
 		handle(Route{ID: "drop-identifier", Method: "DELETE", Path: "/v1/clients/{id}/identifiers/{identifier}", Tag: "Identifiers", Needs: actor.EditClients,
 			Summary: "Take an identifier away"}, (*server).dropIdentifier),
+		handle(Route{ID: "list-crowded-identifiers", Method: "GET", Path: "/v1/identifiers/crowded", Tag: "Identifiers", Needs: actor.SeeClients,
+			Summary: "List addresses and numbers that more than 50 clients have"}, (*server).listCrowded),
+		handle(Route{ID: "list-sources", Method: "GET", Path: "/v1/clients/{id}/sources", Tag: "Clients", Needs: actor.SeeClients,
+			Summary: "List where each of a client's values comes from"}, (*server).listSources),
 
 		handle(Route{ID: "merge-clients", Method: "POST", Path: "/v1/merges", Tag: "Merges", Needs: actor.MergeClients, Also: actor.SeeClients,
 			Summary: "Make one client of several; it can be undone for 30 days", status: http.StatusCreated}, (*server).merge),
