@@ -36,11 +36,19 @@ func StartSimulators(ctx context.Context, path, dir string, crms []string, log i
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("the CRM simulators: %w", err)
 	}
-	args := []string{"--admin", "127.0.0.1:0", "--data", dir, "--lifeline"}
+	return RunSimulators(ctx, []string{path, "--data", dir}, "", crms, log)
+}
+
+// RunSimulators starts a command that takes the flags of crm-simulator, in a
+// working directory, for the named CRMs on free ports.
+func RunSimulators(ctx context.Context, command []string, in string, crms []string, log io.Writer) (*Simulators, error) {
+	path := command[0]
+	args := append(command[1:len(command):len(command)], "--admin", "127.0.0.1:0", "--lifeline")
 	for _, crm := range crms {
 		args = append(args, "--"+crm, "127.0.0.1:0")
 	}
 	s := &Simulators{cmd: exec.Command(path, args...), ended: make(chan struct{})}
+	s.cmd.Dir = in
 	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	s.cmd.Stderr = log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

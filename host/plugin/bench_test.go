@@ -97,7 +97,7 @@ func startPlainly(b *testing.B, a artifact) (stop func()) {
 		// The test adapter reads its behaviour from the descriptor after the first.
 		ExtraFiles: []*os.File{program, program}}
 	client := plugin.NewClient(&plugin.ClientConfig{HandshakeConfig: sdk.Handshake(), Plugins: sdk.PluginSet(), Cmd: cmd,
-		SkipHostEnv: true, AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC}, Logger: newLogger(slog.New(slog.DiscardHandler))})
+		SkipHostEnv: true, AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC}, Logger: newSink(slog.New(slog.DiscardHandler)).logger()})
 	rpc, err := client.Client()
 	if err != nil {
 		b.Fatal(err)

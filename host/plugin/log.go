@@ -1,10 +1,12 @@
 package plugin
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/time/rate"
@@ -17,11 +19,56 @@ const (
 	logBurst       = 500
 )
 
-// newLogger carries go-plugin's log, and through it the adapter's, into slog.
-func newLogger(log *slog.Logger) hclog.Logger {
+func newSink(log *slog.Logger) *sink {
+	return &sink{log: log, limit: rate.NewLimiter(logsPerSecond, logBurst)}
+}
+
+// logger carries go-plugin's log, and through it the adapter's, into slog.
+func (s *sink) logger() hclog.Logger {
 	l := hclog.NewInterceptLogger(&hclog.LoggerOptions{Level: hclog.Trace, Output: io.Discard})
-	l.RegisterSink(&sink{log: log, limit: rate.NewLimiter(logsPerSecond, logBurst)})
+	l.RegisterSink(s)
 	return l
+}
+
+// printed makes log lines of what an adapter prints while it serves: go-plugin
+// takes its standard streams over then.
+type printed struct {
+	sink *sink
+	from string // stdout or stderr
+
+	mu      sync.Mutex
+	partial []byte
+	cut     bool // the line was longer than is kept
+}
+
+// Write is called with lines and parts of lines.
+func (p *printed) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for rest := b; len(rest) > 0; {
+		line, after, ended := bytes.Cut(rest, []byte("\n"))
+		room := min(longestMessage-len(p.partial), len(line))
+		p.partial, p.cut = append(p.partial, line[:room]...), p.cut || room < len(line)
+		if !ended {
+			break
+		}
+		if len(p.partial) > 0 {
+			p.sink.line(p.from, string(p.partial), p.cut)
+		}
+		p.partial, p.cut, rest = p.partial[:0], false, after
+	}
+	return len(b), nil
+}
+
+// line logs what an adapter printed: nobody knows what is in it.
+func (s *sink) line(from, text string, shortened bool) {
+	if !s.log.Enabled(context.Background(), slog.LevelInfo) || !s.limit.Allow() {
+		return
+	}
+	if shortened {
+		text += "…"
+	}
+	s.log.Info(redact(text), "printed_to", from)
 }
 
 // sink writes records of hclog to slog. A chatty adapter loses lines, never the

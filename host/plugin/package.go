@@ -33,6 +33,9 @@ type manifest struct {
 	// program of the package as ./name; then its arguments. It starts in the
 	// package's directory.
 	Command []string `json:"command"`
+	// Simulator starts the CRM's simulator in the same way, for the conformance
+	// suite; the host never runs it.
+	Simulator []string `json:"simulator"`
 }
 
 // pack writes the directory as an archive that depends on names, contents and

@@ -62,6 +62,7 @@ func launch(ctx context.Context, a artifact, o Options) (_ *process, err error) 
 	}
 	p := &process{child: newChild(a.name, program), words: &words{}, oomKills: oomKills(),
 		started: time.Now(), idle: make(chan struct{})}
+	log := newSink(o.Logger.With("adapter", a.name, "sha256", a.sha256[:12]))
 	p.client = plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  sdk.Handshake(),
 		Plugins:          sdk.PluginSet(),
@@ -71,8 +72,10 @@ func launch(ctx context.Context, a artifact, o Options) (_ *process, err error) 
 		},
 		SkipHostEnv:      true,
 		StartTimeout:     startTimeout,
-		Stderr:           p.words,
-		Logger:           newLogger(o.Logger.With("adapter", a.name, "sha256", a.sha256[:12])),
+		Stderr:           o.listen(p.words),
+		SyncStdout:       o.listen(&printed{sink: log, from: "stdout"}),
+		SyncStderr:       o.listen(&printed{sink: log, from: "stderr"}),
+		Logger:           log.logger(),
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: o.RunDir},
 		GRPCDialOptions:  []grpc.DialOption{grpc.WithContextDialer(p.child.dial)},
 	})

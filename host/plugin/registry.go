@@ -44,6 +44,16 @@ type Options struct {
 	// Fetch, when set, writes the program with that digest, for versions that this
 	// host has never had.
 	Fetch func(ctx context.Context, sha256 string, to io.Writer) error
+
+	overhear io.Writer // gets a copy of error outputs; nil: nobody does
+}
+
+// listen adds who overhears to who hears.
+func (o Options) listen(to io.Writer) io.Writer {
+	if o.overhear == nil {
+		return to
+	}
+	return io.MultiWriter(to, o.overhear)
 }
 
 // Desired is what operators decided about one adapter, over its declaration.

@@ -36,6 +36,11 @@ type Base struct {
 	Settings any
 	// Held fills in Counts.Held and Counts.Duplicates; it is called with Mu held.
 	Held func(*Counts)
+	// Subject is what the conformance suite needs to know.
+	Subject Subject
+	// Merge makes one record of two, as a person in the CRM would; nil where the
+	// CRM can't. It is called with Mu held and its changes are committed.
+	Merge func(object, into, from string) error
 }
 
 // Serve wraps the CRM's routes: bodies are bounded, requests counted by route,
@@ -88,6 +93,8 @@ func (b *Base) AdminMux(extra map[string]http.HandlerFunc) http.Handler {
 	mux.HandleFunc("/faults", b.Faults.serve)
 	mux.HandleFunc("/clock", b.Clock.serve)
 	mux.HandleFunc("/settings", b.serveSettings)
+	mux.HandleFunc("GET /subject", b.serveSubject)
+	mux.HandleFunc("POST /subject/merge", b.serveMerge)
 	for pattern, h := range extra {
 		mux.HandleFunc(pattern, h)
 	}

@@ -19,4 +19,6 @@
 //	POST   clock       {"now": RFC 3339} or {"advance": "90s"}
 //	GET    settings    the switches of this CRM
 //	PATCH  settings    change some of them
+//	GET    subject     what the conformance suite needs to know, see [Subject]
+//	POST   subject/merge {"object", "into", "from"}: somebody merges two records
 package simulator

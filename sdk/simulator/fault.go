@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 )
 
 // Fault is a rule: which requests fail, and how. The first rule that fits a
-// request is applied. Without Status, Cut, Preset and Do it only delays.
+// request is applied. Without Status, Filler, Cut, Preset and Do it only delays.
 type Fault struct {
 	// Method "" fits every method; Path is a pattern as in path.Match for the
 	// whole path, where a last "**" fits any rest; "" fits every path.
@@ -31,6 +32,8 @@ type Fault struct {
 	Status int               `json:"status,omitempty"`
 	Header map[string]string `json:"header,omitempty"`
 	Body   string            `json:"body,omitempty"`
+	// Filler answers with so many blanks, for callers that must not read on.
+	Filler int64 `json:"filler,omitempty"`
 	// Preset names an answer that the simulator knows by heart, such as its
 	// CRM's daily limit.
 	Preset string `json:"preset,omitempty"`
@@ -173,6 +176,8 @@ func (f *Faults) wrap(next http.Handler) http.Handler {
 			} else {
 				hangUp(w, nil)
 			}
+		case rule.Filler > 0:
+			fill(w, rule.Filler)
 		case answer.Status != 0:
 			answer.write(w)
 		default:
@@ -187,6 +192,19 @@ type doKey struct{}
 func Does(r *http.Request, name string) bool {
 	do, _ := r.Context().Value(doKey{}).(string)
 	return do == name
+}
+
+// fill answers with blanks until the caller has had enough.
+func fill(w http.ResponseWriter, n int64) {
+	w.Header().Set("Content-Type", "application/json")
+	blanks := bytes.Repeat([]byte{' '}, 64<<10)
+	for n > 0 {
+		written, err := w.Write(blanks[:min(n, int64(len(blanks)))])
+		if err != nil {
+			return
+		}
+		n -= int64(written)
+	}
 }
 
 func (a Reply) write(w http.ResponseWriter) {

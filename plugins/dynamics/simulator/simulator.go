@@ -145,6 +145,7 @@ func New(dir string) (base.Simulator, error) {
 	}
 	s.Base.Settings = &s.settings
 	s.Base.Held = s.held
+	s.Subject, s.Merge = subject(), s.mergeByHand
 	s.Faults.Presets = presets()
 	s.Faults.Dos = []string{doLosePart, doSwapParts, doThrottlePart, doCutParts, doLineFeeds, doEditFirst}
 	if s.tokens, err = base.OpenTable[token](store, "tokens"); err != nil {

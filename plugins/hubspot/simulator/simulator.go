@@ -91,6 +91,7 @@ func New(dir string) (base.Simulator, error) {
 	}
 	s.Settings = &s.settings
 	s.Held = s.count
+	s.Subject, s.Merge = subject(), s.mergeByHand
 	s.Faults.Presets = presets()
 	s.Faults.Dos = []string{doEmpty, doShort, doShuffle, doErrorsAs200, doStale, doConflictOnce, doWithdrawAssociation}
 	if err := s.openTables(); err != nil {

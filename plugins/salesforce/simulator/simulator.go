@@ -126,6 +126,7 @@ func New(dir string) (base.Simulator, error) {
 	}
 	s.Settings = &s.settings
 	s.Held = s.held
+	s.Subject, s.Merge = subject(), s.mergeByHand
 	s.Faults.Presets = presets()
 	s.Faults.Dos = []string{doLockRows, doLockInTrigger, doGzipLabel, doGzipCut, doHTML}
 	if err := s.open(); err != nil {
