@@ -31,7 +31,7 @@ func (h *Host) startAdapters(ctx context.Context, id string) error {
 	log := h.log.With("part", "adapter")
 	h.Adapters = plugin.NewRegistry(plugin.Options{
 		StoreDir: h.Dir("store"), RunDir: filepath.Join(h.Dir("run"), "adapters"), Logger: log,
-		Verify: h.fits, Fetch: h.AdapterDesk.Catalog.Fetch,
+		Verify: h.fits, Fetch: h.AdapterDesk.Catalog.Fetch, Admit: h.AdapterDesk.Catalog.Admit,
 	})
 	h.AdapterDesk.Registry, h.AdapterDesk.Host = h.Adapters, id
 	desired, err := h.AdapterDesk.Catalog.Desired(ctx)

@@ -14,6 +14,7 @@ import (
 	"github.com/clientele-crm/clientele/core/actor"
 	"github.com/clientele-crm/clientele/host/plugin"
 	"github.com/clientele-crm/clientele/host/plugin/catalog"
+	"github.com/clientele-crm/clientele/sdk/conformance"
 )
 
 // adapterDeadline is what a swap may take: start, verify, and the longest call in
@@ -26,7 +27,9 @@ type AdapterVersion struct {
 	Version     string           `json:"version" doc:"What the program says it is"`
 	SHA256      string           `json:"sha256"`
 	Origin      catalog.Origin   `json:"origin" enum:"config,install"`
-	Conformance string           `json:"conformance" doc:"The level of the conformance suite that it reached, or empty"`
+	Conformance int              `json:"conformance" doc:"The level of the conformance suite that it reached, of 6; 0: it has not been tried"`
+	Required    int              `json:"required_conformance" doc:"The level that the adapter's versions must have reached to serve; 0: any"`
+	Quarantine  string           `json:"quarantine,omitempty" doc:"Why no host serves it, where it kept crashing"`
 	AddedBy     string           `json:"added_by"`
 	AddedAt     time.Time        `json:"added_at"`
 	Chosen      bool             `json:"chosen" doc:"Operators want it for everybody"`
@@ -66,7 +69,7 @@ func (s *server) listAdapters(ctx context.Context, a actor.Actor, _ *struct{}) (
 	chosen, said := map[string]string{}, map[string]string{}
 	for _, v := range o.Versions {
 		out.Body.Versions = append(out.Body.Versions, AdapterVersion{
-			Adapter: v.Adapter, Version: v.Version, SHA256: v.SHA256, Origin: v.Origin, Conformance: v.Conformance,
+			Adapter: v.Adapter, Version: v.Version, SHA256: v.SHA256, Origin: v.Origin, Conformance: int(v.Conformance), Required: int(v.Required), Quarantine: v.Quarantine,
 			AddedBy: v.AddedBy, AddedAt: v.AddedAt, Chosen: v.Chosen, Pinned: list(v.Pinned),
 		})
 		said[v.SHA256] = v.Version
@@ -118,13 +121,37 @@ type AdapterPath struct {
 	Adapter string `path:"adapter" maxLength:"40"`
 }
 
-type adapterVersionPath struct {
+// AdapterVersionPath is the part of an input that names a version of an adapter.
+type AdapterVersionPath struct {
 	AdapterPath
 	Version string `path:"version" maxLength:"100" doc:"As the program says, or at least 8 digits of its sha256"`
 }
 
-func (s *server) removeAdapter(ctx context.Context, a actor.Actor, in *adapterVersionPath) (*struct{}, error) {
+func (s *server) removeAdapter(ctx context.Context, a actor.Actor, in *AdapterVersionPath) (*struct{}, error) {
 	return &struct{}{}, s.Adapters.Remove(ctx, a, catalog.Ref{Adapter: in.Adapter, Version: in.Version})
+}
+
+type conformanceInput struct {
+	AdapterVersionPath
+	Body struct {
+		Level int `json:"level" minimum:"0" maximum:"6" doc:"As clientele adapter conformance reports it"`
+	}
+}
+
+func (s *server) setConformance(ctx context.Context, a actor.Actor, in *conformanceInput) (*struct{}, error) {
+	ref := catalog.Ref{Adapter: in.Adapter, Version: in.Version}
+	return &struct{}{}, s.Adapters.Catalog.SetConformance(ctx, a, ref, conformance.Level(in.Body.Level))
+}
+
+type requirementInput struct {
+	AdapterPath
+	Body struct {
+		Level int `json:"level" minimum:"0" maximum:"6" doc:"The least that a version must have reached to serve; 0: any serves"`
+	}
+}
+
+func (s *server) requireConformance(ctx context.Context, a actor.Actor, in *requirementInput) (*struct{}, error) {
+	return &struct{}{}, s.Adapters.Catalog.Require(ctx, a, in.Adapter, conformance.Level(in.Body.Level))
 }
 
 type useAdapterInput struct {

@@ -174,6 +174,10 @@ func Routes() []Route {
 			Summary: "Let the version serve again that did before"}, (*server).rollbackAdapter),
 		watch(Route{ID: "verify-adapter", Method: "POST", Path: "/v1/adapters/{adapter}/verify", Tag: "Adapters", Needs: actor.Operate,
 			Summary: "Start a version, see whether it fits the connections in use, and end it again"}, (*server).verifyAdapter),
+		handle(Route{ID: "set-adapter-conformance", Method: "PUT", Path: "/v1/adapters/{adapter}/versions/{version}/conformance", Tag: "Adapters", Needs: actor.Operate,
+			Summary: "Write down which level of the conformance suite a version has reached", status: http.StatusNoContent}, (*server).setConformance),
+		handle(Route{ID: "require-adapter-level", Method: "PUT", Path: "/v1/adapters/{adapter}/requirement", Tag: "Adapters", Needs: actor.Operate,
+			Summary: "Let only versions serve that have reached a level of the conformance suite", status: http.StatusNoContent}, (*server).requireConformance),
 		handle(Route{ID: "remove-adapter-version", Method: "DELETE", Path: "/v1/adapters/{adapter}/versions/{version}", Tag: "Adapters", Needs: actor.Operate,
 			Summary: "Forget a version that nothing uses", status: http.StatusNoContent}, (*server).removeAdapter),
 	}

@@ -70,6 +70,8 @@ func samples(t *testing.T, w *world, h house) map[string]call {
 		"rollback-adapter":          {path: "one"},
 		"verify-adapter":            {path: "one"},
 		"remove-adapter-version":    {path: "one"},
+		"set-adapter-conformance":   {path: "one", body: map[string]any{"level": 6}},
+		"require-adapter-level":     {path: "one", body: map[string]any{"level": 0}},
 	}
 }
 

@@ -45,6 +45,9 @@ type Options struct {
 	// host has never had.
 	Fetch func(ctx context.Context, sha256 string, to io.Writer) error
 
+	// Admit, when set, may refuse a program before it is started to serve.
+	Admit func(ctx context.Context, adapter, sha256 string) error
+
 	overhear io.Writer // gets a copy of error outputs; nil: nobody does
 }
 
@@ -62,10 +65,18 @@ type Desired struct {
 	SHA256 string
 	// Pins name the program for single tenants.
 	Pins map[actor.TenantID]string
+	// Quarantined programs, each with its cause, serve nobody here, whichever host
+	// saw them crash. One that is no longer named is out of it.
+	Quarantined map[string]string
+	// Before is what to go back to where this host has not seen another version
+	// serve, such as after a restart.
+	Before string
 }
 
 // Equal tells whether both decide the same.
-func (d Desired) Equal(o Desired) bool { return d.SHA256 == o.SHA256 && maps.Equal(d.Pins, o.Pins) }
+func (d Desired) Equal(o Desired) bool {
+	return d.SHA256 == o.SHA256 && maps.Equal(d.Pins, o.Pins) && maps.Equal(d.Quarantined, o.Quarantined)
+}
 
 // Registry runs the declared adapters. It is safe for concurrent use.
 type Registry struct {

@@ -66,8 +66,8 @@ func (r *routes) workers() map[*worker][]actor.TenantID {
 func newSlot(ctx context.Context, d Declaration, desired Desired, o Options) *slot {
 	s := &slot{name: d.Name, options: o, store: store{dir: o.StoreDir}, declaration: d, quarantined: map[string]string{}}
 	s.life, s.end = context.WithCancel(context.Background())
-	s.desired = Desired{SHA256: desired.SHA256}
-	w := s.newWorker(s.wantedMain)
+	s.follow(Desired{SHA256: desired.SHA256, Quarantined: desired.Quarantined, Before: desired.Before})
+	w := s.newWorker(s.firstMain)
 	s.serving.Store(&routes{main: w})
 	if err := w.start(ctx); err != nil {
 		o.Logger.Error("an adapter did not start; it is tried again", "adapter", d.Name, "cause", err)
@@ -133,10 +133,22 @@ func (s *slot) redeclare(ctx context.Context, d Declaration, step func(Step)) (c
 func (s *slot) desire(ctx context.Context, desired Desired, step func(Step)) (changed bool, err error) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	s.mu.Lock()
-	s.desired = desired
-	s.mu.Unlock()
+	s.follow(desired)
 	return s.converge(ctx, step)
+}
+
+// follow takes the decisions over. Quarantines are added to those that were seen
+// here; one that was decided and is no longer is lifted.
+func (s *slot) follow(desired Desired) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for sum := range s.desired.Quarantined {
+		if _, still := desired.Quarantined[sum]; !still {
+			delete(s.quarantined, sum)
+		}
+	}
+	maps.Copy(s.quarantined, desired.Quarantined)
+	s.desired = desired
 }
 
 // fallBack replaces a crash-looping version: everybody's by the one before, where
@@ -185,6 +197,9 @@ func (s *slot) converge(ctx context.Context, step func(Step)) (changed bool, err
 	for tenant, sum := range s.pins() {
 		a, err := s.obtain(ctx, sum)
 		w := old.pinned[tenant]
+		if err == nil && (w == nil || w.program() != a) {
+			err = s.admit(ctx, a)
+		}
 		if err == nil {
 			w, err = c.worker(a, w)
 		}

@@ -2,27 +2,78 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/clientele-crm/clientele/core/actor"
 )
 
 // wantedMain is the version that everybody is to get: what operators chose, else
-// what is declared. In place of a quarantined one it is the one before, with the
-// reason as error; without any it is zero.
+// what is declared. In place of a quarantined one it is the last good one, with the
+// reason as error, or zero where none is known.
 func (s *slot) wantedMain(ctx context.Context) (artifact, error) {
 	wanted, err := s.chosenOrDeclared(ctx)
 	if err != nil {
 		return artifact{}, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	cause, condemned := s.quarantined[wanted.sha256]
-	if !condemned {
-		return wanted, nil
+	s.mu.Unlock()
+	if condemned {
+		return s.lastGood(ctx), &quarantineError{wanted.sha256, cause}
 	}
-	err = fmt.Errorf("the program %s is in quarantine: %s", wanted.sha256, cause)
-	return s.before, err
+	if err := s.admit(ctx, wanted); err != nil {
+		return artifact{}, err
+	}
+	return wanted, nil
+}
+
+// firstMain is the version to begin with: one in quarantine, where nothing else is
+// known, is better than none.
+func (s *slot) firstMain(ctx context.Context) (artifact, error) {
+	a, err := s.wantedMain(ctx)
+	if a != (artifact{}) && err != nil {
+		_ = s.kept(err) // status tells
+		return a, nil
+	}
+	if _, condemned := errors.AsType[*quarantineError](err); condemned {
+		return s.chosenOrDeclared(ctx)
+	}
+	return a, err
+}
+
+// quarantineError is the refusal of a program that keeps crashing.
+type quarantineError struct{ sha256, cause string }
+
+func (e *quarantineError) Error() string {
+	return fmt.Sprintf("the program %s is in quarantine: %s: choose it anew with `clientele adapter use` when that is mended", e.sha256, e.cause)
+}
+
+// lastGood is what served before and is not in quarantine; zero: nothing is known.
+func (s *slot) lastGood(ctx context.Context) artifact {
+	s.mu.Lock()
+	good, sum := s.before, s.desired.Before
+	if s.quarantined[sum] != "" {
+		sum = ""
+	}
+	s.mu.Unlock()
+	if good != (artifact{}) || sum == "" {
+		return good
+	}
+	good, err := s.obtain(ctx, sum)
+	if err != nil {
+		s.options.Logger.Warn("the last good version of an adapter is not to be had", "adapter", s.name, "sha256", sum, "cause", err)
+		return artifact{}
+	}
+	return good
+}
+
+// admit asks the host whether a program may serve.
+func (s *slot) admit(ctx context.Context, a artifact) error {
+	if s.options.Admit == nil {
+		return nil
+	}
+	return s.options.Admit(ctx, s.name, a.sha256)
 }
 
 func (s *slot) chosenOrDeclared(ctx context.Context) (artifact, error) {

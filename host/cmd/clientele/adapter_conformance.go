@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -56,6 +57,28 @@ checks that make the CRM fail are left out.`,
 	cmd.Flags().StringArrayVar(&t.only, "only", nil, "run this `check` alone; may be repeated")
 	cmd.Flags().BoolVar(&t.record, "record", false, "write the level reached to the catalog, for the version with this content")
 	return cmd
+}
+
+func newAdapterRequireCommand(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use: "require NAME LEVEL", Short: "Let only versions serve that have reached a level of the conformance suite",
+		Long: `LEVEL is 1 to 6, as "adapter conformance" reports it, or 0 to let any serve. What
+serves already stays until it is swapped or its host restarts.`,
+		Example: "  clientele adapter require mycrm 6",
+		Args:    exactly(2, "the adapter's name and the level"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			level, err := strconv.Atoi(args[1])
+			if err != nil || level < 0 || level > int(conformance.Highest) {
+				return &codedError{exitUsage, fmt.Errorf("LEVEL %q: want a number from 0 to %d", args[1], int(conformance.Highest))}
+			}
+			b, err := s.open(cmd.Context(), "")
+			if err != nil {
+				return err
+			}
+			defer b.close()
+			return b.call(cmd.Context(), "PUT", adapterPath(catalog.Ref{Adapter: args[0]}, "requirement"), map[string]int{"level": level}, nil)
+		},
+	}
 }
 
 func (s *settings) tryAdapter(ctx context.Context, path string, t *trying) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clientele-crm/clientele/host/api"
+	"github.com/clientele-crm/clientele/sdk/conformance"
 )
 
 // adapterList is what the host answers about adapters.
@@ -71,9 +72,24 @@ func (l adapterList) versionRows() [][]string {
 		case len(v.Pinned) > 0:
 			use = strconv.Itoa(len(v.Pinned)) + " pinned"
 		}
-		rows[i] = []string{v.Adapter, named(v.Version, v.SHA256), use, string(v.Origin), cmp.Or(v.Conformance, "-"), v.AddedAt.Format("2006-01-02 15:04"), v.AddedBy}
+		rows[i] = []string{v.Adapter, named(v.Version, v.SHA256), use, string(v.Origin), trust(v), v.AddedAt.Format("2006-01-02 15:04"), v.AddedBy}
 	}
 	return rows
+}
+
+// trust is the conformance level, and what is asked or wrong beside it.
+func trust(v api.AdapterVersion) string {
+	said := "-"
+	if v.Conformance > 0 {
+		said = conformance.Level(v.Conformance).String()
+	}
+	if v.Conformance < v.Required {
+		said += " of " + strconv.Itoa(v.Required) + " required"
+	}
+	if v.Quarantine != "" {
+		said += "; in quarantine: " + v.Quarantine
+	}
+	return said
 }
 
 // named tells apart programs that say the same about themselves; its digits are

@@ -68,7 +68,7 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 // Use makes a version serve everybody on every host, over what is declared there.
 // Hosts follow within seconds; plugin.Registry tells how it went.
 func (c *Catalog) Use(ctx context.Context, a actor.Actor, ref Ref) error {
-	return c.decide(ctx, a, ref, func(ctx context.Context, tx pgx.Tx, sum string) error {
+	return c.choose(ctx, a, ref, func(ctx context.Context, tx pgx.Tx, sum string) error {
 		_, err := tx.Exec(ctx, `
 			INSERT INTO adapter_choice (adapter, sha256, chosen_by, chosen_at) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (adapter) DO UPDATE SET sha256 = excluded.sha256, chosen_by = excluded.chosen_by, chosen_at = excluded.chosen_at`,
@@ -85,7 +85,7 @@ func (c *Catalog) UseDeclared(ctx context.Context, a actor.Actor, adapter string
 
 // Pin makes a version serve one tenant, whatever others get.
 func (c *Catalog) Pin(ctx context.Context, a actor.Actor, ref Ref, tenant actor.TenantID) error {
-	return c.decide(ctx, a, ref, func(ctx context.Context, tx pgx.Tx, sum string) error {
+	return c.choose(ctx, a, ref, func(ctx context.Context, tx pgx.Tx, sum string) error {
 		_, err := tx.Exec(ctx, `
 			INSERT INTO adapter_pin (tenant_id, adapter, sha256, chosen_by, chosen_at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (tenant_id, adapter) DO UPDATE SET sha256 = excluded.sha256, chosen_by = excluded.chosen_by, chosen_at = excluded.chosen_at`,
@@ -173,28 +173,35 @@ func (c *Catalog) Install(ctx context.Context, a actor.Actor, r *plugin.Registry
 	return Ref{Adapter: d.Name, Version: d.Version}, nil
 }
 
-// Desired is what operators decided, by adapter: what plugin.Registry.Desire takes.
+// Desired is what operators decided and what is in quarantine, by adapter: what
+// plugin.Registry.Desire takes.
 func (c *Catalog) Desired(ctx context.Context) (map[string]plugin.Desired, error) {
 	desired := map[string]plugin.Desired{}
 	err := c.db.Global(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		clear(desired)
 		rows, err := tx.Query(ctx, `
-			SELECT adapter, sha256, NULL::uuid FROM adapter_choice
-			UNION ALL SELECT adapter, sha256, tenant_id FROM adapter_pin`)
+			SELECT adapter, sha256, NULL::uuid, NULL::text, false FROM adapter_choice
+			UNION ALL SELECT adapter, sha256, tenant_id, NULL, false FROM adapter_pin
+			UNION ALL SELECT adapter, sha256, NULL, cause, false FROM adapter_quarantine
+			UNION ALL SELECT adapter, sha256, NULL, NULL, true FROM (`+lastGood+`) good`)
 		if err != nil {
 			return err
 		}
 		var name, sum string
 		var tenant *actor.TenantID
-		_, err = pgx.ForEachRow(rows, []any{&name, &sum, &tenant}, func() error {
+		var quarantine *string
+		var before bool
+		_, err = pgx.ForEachRow(rows, []any{&name, &sum, &tenant, &quarantine, &before}, func() error {
 			d := desired[name]
 			switch {
-			case tenant == nil:
-				d.SHA256 = sum
-			case d.Pins == nil:
-				d.Pins = map[actor.TenantID]string{*tenant: sum}
+			case before:
+				d.Before = sum
+			case quarantine != nil:
+				d.Quarantined = with(d.Quarantined, sum, *quarantine)
+			case tenant != nil:
+				d.Pins = with(d.Pins, *tenant, sum)
 			default:
-				d.Pins[*tenant] = sum
+				d.SHA256 = sum
 			}
 			desired[name] = d
 			return nil
@@ -205,6 +212,20 @@ func (c *Catalog) Desired(ctx context.Context) (map[string]plugin.Desired, error
 		return nil, fmt.Errorf("read which adapter versions are wanted: %w", err)
 	}
 	return desired, nil
+}
+
+// lastGood is what served everybody last, of what is not in quarantine.
+const lastGood = `
+	SELECT DISTINCT ON (s.adapter) s.adapter, s.sha256 FROM adapter_service s JOIN adapter_version v USING (adapter, sha256)
+	 WHERE NOT EXISTS (SELECT 1 FROM adapter_quarantine q WHERE (q.adapter, q.sha256) = (s.adapter, s.sha256))
+	 ORDER BY s.adapter, s.id DESC`
+
+func with[K comparable](m map[K]string, k K, v string) map[K]string {
+	if m == nil {
+		m = map[K]string{}
+	}
+	m[k] = v
+	return m
 }
 
 // Fetch writes a program's bytes, for plugin.Options.
@@ -260,6 +281,20 @@ func (c *Catalog) decide(ctx context.Context, a actor.Actor, ref Ref, fn func(ct
 		return fmt.Errorf("%s@%s: %w", ref.Adapter, ref.Version, err)
 	}
 	return nil
+}
+
+// choose is decide for what is to serve: the version must have reached the level
+// required, and comes out of quarantine.
+func (c *Catalog) choose(ctx context.Context, a actor.Actor, ref Ref, fn func(ctx context.Context, tx pgx.Tx, sum string) error) error {
+	return c.decide(ctx, a, ref, func(ctx context.Context, tx pgx.Tx, sum string) error {
+		if err := admit(ctx, tx, ref.Adapter, sum); err != nil {
+			return err
+		}
+		if err := release(ctx, tx, ref.Adapter, sum); err != nil {
+			return err
+		}
+		return fn(ctx, tx, sum)
+	})
 }
 
 // digest of the version that the reference names.

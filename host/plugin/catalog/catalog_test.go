@@ -44,7 +44,7 @@ func startHost(t *testing.T, c *catalog.Catalog, name, program string) host {
 	t.Helper()
 	dir := t.TempDir()
 	h := host{path: program, Registry: plugin.NewRegistry(plugin.Options{
-		StoreDir: filepath.Join(dir, "store"), RunDir: filepath.Join(dir, "run"), Fetch: c.Fetch})}
+		StoreDir: filepath.Join(dir, "store"), RunDir: filepath.Join(dir, "run"), Fetch: c.Fetch, Admit: c.Admit})}
 	desired, err := c.Desired(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -240,7 +240,8 @@ func TestOnlyOperatorsDecide(t *testing.T) {
 	for name, err := range map[string]error{
 		"use": c.Use(t.Context(), admin, ref(t, "one@1")), "declared": c.UseDeclared(t.Context(), admin, "one"),
 		"pin": c.Pin(t.Context(), admin, ref(t, "one@1"), tenant), "unpin": c.Unpin(t.Context(), admin, "one", tenant),
-		"remove": c.Remove(t.Context(), admin, ref(t, "one@1")), "rollback": errRollback, "overview": errOverview,
+		"remove": c.Remove(t.Context(), admin, ref(t, "one@1")), "require": c.Require(t.Context(), admin, "one", 1), "set level": c.SetConformance(t.Context(), admin, ref(t, "one@1"), 1),
+		"rollback": errRollback, "overview": errOverview,
 	} {
 		if _, refused := errors.AsType[*actor.Refusal](err); !refused {
 			t.Errorf("%s: %v, want a refusal", name, err)

@@ -43,6 +43,7 @@ type follower struct {
 
 	kept    map[string]bool   // by adapter and digest
 	served  map[string]string // last digest by adapter
+	bad     map[string]bool   // told to be in quarantine, by adapter and digest
 	pruned  time.Time
 	desired map[string]plugin.Desired
 	retryAt time.Time
@@ -50,11 +51,14 @@ type follower struct {
 }
 
 func newFollower(c *Catalog, r *plugin.Registry, host string) *follower {
-	return &follower{catalog: c, registry: r, host: host, kept: map[string]bool{}, served: map[string]string{}}
+	return &follower{catalog: c, registry: r, host: host, kept: map[string]bool{}, served: map[string]string{}, bad: map[string]bool{}}
 }
 
 func (f *follower) round(ctx context.Context) error {
 	if err := f.converge(ctx); err != nil {
+		return err
+	}
+	if err := f.condemn(ctx); err != nil {
 		return err
 	}
 	if err := f.note(ctx); err != nil {
@@ -99,6 +103,7 @@ func (f *follower) converge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	f.remember(desired)
 	same := maps.EqualFunc(desired, f.desired, plugin.Desired.Equal)
 	if same && f.catalog.now().Before(f.retryAt) {
 		return nil
@@ -117,4 +122,31 @@ func (f *follower) converge(ctx context.Context) error {
 		f.catalog.log.InfoContext(ctx, "an adapter follows what was chosen", "adapter", change.Name)
 	}
 	return nil
+}
+
+// condemn has all hosts know what keeps crashing here.
+func (f *follower) condemn(ctx context.Context) error {
+	for _, s := range f.registry.Status() {
+		for sum, cause := range s.Quarantined {
+			if f.bad[s.Name+sum] {
+				continue
+			}
+			if err := f.catalog.condemn(ctx, f.host, s.Name, sum, cause); err != nil {
+				return err
+			}
+			f.bad[s.Name+sum] = true
+		}
+	}
+	return nil
+}
+
+// remember keeps in mind what the catalog has of quarantines, so that one which an
+// operator lifts meanwhile is not written down again.
+func (f *follower) remember(desired map[string]plugin.Desired) {
+	clear(f.bad)
+	for name, d := range desired {
+		for sum := range d.Quarantined {
+			f.bad[name+sum] = true
+		}
+	}
 }

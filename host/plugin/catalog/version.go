@@ -12,6 +12,7 @@ import (
 
 	"github.com/clientele-crm/clientele/core/actor"
 	"github.com/clientele-crm/clientele/host/plugin"
+	"github.com/clientele-crm/clientele/sdk/conformance"
 )
 
 const (
@@ -33,9 +34,12 @@ const (
 type Version struct {
 	Adapter, SHA256, Version string
 	Origin                   Origin
-	Conformance              string
-	AddedBy                  string
-	AddedAt                  time.Time
+	// Conformance is the level it has reached; None: not tried. Required is the one
+	// that operators ask of the adapter. Quarantine is why no host serves it.
+	Conformance, Required conformance.Level
+	Quarantine            string
+	AddedBy               string
+	AddedAt               time.Time
 	// Chosen: operators want it for everybody. Pinned lists tenants that get it.
 	Chosen bool
 	Pinned []actor.TenantID
@@ -70,7 +74,10 @@ func (c *Catalog) Overview(ctx context.Context, a actor.Actor) (o Overview, err 
 	}
 	err = c.db.Global(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `
-			SELECT v.adapter, v.sha256, v.version, v.origin, v.conformance, v.added_by, v.added_at,
+			SELECT v.adapter, v.sha256, v.version, v.origin, v.conformance,
+			       coalesce((SELECT r.conformance FROM adapter_requirement r WHERE r.adapter = v.adapter), 0) AS required,
+			       coalesce((SELECT q.cause FROM adapter_quarantine q WHERE (q.adapter, q.sha256) = (v.adapter, v.sha256)), '') AS quarantine,
+			       v.added_by, v.added_at,
 			       EXISTS (SELECT 1 FROM adapter_choice c WHERE (c.adapter, c.sha256) = (v.adapter, v.sha256)) AS chosen,
 			       ARRAY(SELECT tenant_id FROM adapter_pin p WHERE (p.adapter, p.sha256) = (v.adapter, v.sha256) ORDER BY 1) AS pinned
 			  FROM adapter_version v ORDER BY v.adapter, v.added_at DESC`)
@@ -94,15 +101,6 @@ func (c *Catalog) Overview(ctx context.Context, a actor.Actor) (o Overview, err 
 		return o, fmt.Errorf("list the adapter catalog: %w", err)
 	}
 	return o, nil
-}
-
-// SetConformance writes down which level of the conformance suite a version
-// reached.
-func (c *Catalog) SetConformance(ctx context.Context, a actor.Actor, ref Ref, level string) error {
-	return c.decide(ctx, a, ref, func(ctx context.Context, tx pgx.Tx, sum string) error {
-		_, err := tx.Exec(ctx, `UPDATE adapter_version SET conformance = $3 WHERE adapter = $1 AND sha256 = $2`, ref.Adapter, sum, level)
-		return err
-	})
 }
 
 // keep has the version and its bytes in the catalog. It reads the bytes from this
