@@ -174,7 +174,7 @@ func moreThanABatch(ctx context.Context, t *trial) error {
 	}
 	for _, o := range by {
 		if o.Err != nil && o.Err.Class != sdk.ClassBatchRefused {
-			return fmt.Errorf("one item more than Batch.Max is %q, want batch_refused or done", o.Err)
+			return fmt.Errorf("one item more than Batch.Max is %w, want batch_refused or done", o.Err)
 		}
 	}
 	return nil

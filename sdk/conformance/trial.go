@@ -174,7 +174,7 @@ func wellFormed(o sdk.Outcome) error {
 func typed(err error) (*sdk.Error, error) {
 	e, ok := errors.AsType[*sdk.Error](err)
 	if !ok {
-		return nil, fmt.Errorf("the error %q is no *sdk.Error", err)
+		return nil, fmt.Errorf("the error %w is no *sdk.Error", err)
 	}
 	if !slices.Contains(sdk.Classes(), e.Class) {
 		return nil, fmt.Errorf("the error class %q is not in the contract's list", e.Class)
@@ -292,7 +292,7 @@ func is(e *sdk.Error, classes ...sdk.Class) error {
 		return fmt.Errorf("it succeeds, want %s", words(classes))
 	}
 	if !slices.Contains(classes, e.Class) {
-		return fmt.Errorf("the error is %q, want class %s", e, words(classes))
+		return fmt.Errorf("the error is %w, want class %s", e, words(classes))
 	}
 	return nil
 }

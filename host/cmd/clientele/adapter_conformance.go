@@ -145,7 +145,7 @@ func (t *trying) run(ctx context.Context, trial *plugin.Trial) (*conformance.Rep
 	if name == "" {
 		return nil, errors.New("the adapter names no simulator in its description: give an account with --settings")
 	}
-	command, in, err := []string{t.simulator}, "", error(nil)
+	command, in := []string{t.simulator}, ""
 	if t.simulator == "" {
 		if command, in, err = trial.Simulator(name); err != nil {
 			return nil, err
