@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -141,7 +142,7 @@ func group(values []Filling) (name, address, single []Filling) {
 		field, ok := FieldNamed(v.Field)
 		switch {
 		case !ok:
-		case field.Block == NameBlock:
+		case v.Field == "first_name" || v.Field == "last_name":
 			name = append(name, v)
 		case field.Block == AddressBlock:
 			address = append(address, v)
@@ -235,6 +236,9 @@ func (f *filler) partsAgree(values []Filling) bool {
 }
 
 func sameGroup(field Field, of string) bool {
+	if strings.HasSuffix(of, "_name") {
+		return field.Name == "first_name" || field.Name == "last_name"
+	}
 	other, _ := FieldNamed(of)
 	if other.Block != "" {
 		return field.Block == other.Block
@@ -246,13 +250,10 @@ func sameGroup(field Field, of string) bool {
 func (u *Unit) set(ctx context.Context, c *Client, field Field, text string, v Filling) error {
 	before := field.Get(c)
 	field.set(c, text)
-	if c.Kind == Anonymous && c.FirstName+c.LastName != "" {
-		c.Kind = Person // a visitor with a name is listed and syncs (R11)
-	}
 	u.touch(c)
 	err := u.writeValue(ctx, c.ID, field.Name, &valueRow{
 		Source: v.Source, Actor: u.actor.Name, Detector: v.Detector, Confidence: float32(v.Confidence), Sentence: v.Sentence,
-		MessageID: v.MessageID, Cleared: text == field.empty, At: u.now,
+		MessageID: v.MessageID, Cleared: text == "", At: u.now,
 	})
 	if err != nil {
 		return err

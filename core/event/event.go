@@ -49,8 +49,6 @@ const (
 	Read                 Kind = "read"
 	Refused              Kind = "refused"
 	Taught               Kind = "extraction taught"
-	SenderChanged        Kind = "sender changed"
-	Configured           Kind = "settings changed"
 )
 
 // Event is one thing that happened.

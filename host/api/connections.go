@@ -132,7 +132,7 @@ func (s *server) retryConnection(ctx context.Context, a actor.Actor, in *Connect
 	if _, err := s.Connections.Get(ctx, a, in.ID); err != nil {
 		return nil, err
 	}
-	n, err := s.Sync.Retry(ctx, a, in.ID, nil)
+	n, err := s.Sync.Retry(ctx, a, in.ID, nil, "")
 	if err != nil {
 		return nil, err
 	}

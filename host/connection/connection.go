@@ -175,3 +175,7 @@ func query(ctx context.Context, tx pgx.Tx, suffix string, args ...any) ([]Connec
 		return c, err
 	})
 }
+
+// OfTenant reads the connections of a transaction's tenant, for what must be
+// decided within it.
+func OfTenant(ctx context.Context, tx pgx.Tx) ([]Connection, error) { return query(ctx, tx, "") }

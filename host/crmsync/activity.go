@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,6 +26,8 @@ type logged struct {
 	EndedAt        *time.Time
 	Ended          bool
 	ClientID       uuid.NullUUID
+	ClientDeleted  bool
+	Sensitive      bool
 	FirstDirection string
 	Party          string
 	OurSide        string
@@ -34,54 +37,141 @@ type logged struct {
 }
 
 // activities brings ended conversations' summaries into the CRM as activities
-// (R167), one channel a call. A conversation whose client isn't in the CRM yet
-// waits for it.
+// (R167), and takes away those whose conversation is no longer its client's. A
+// conversation whose client isn't in the CRM yet waits for it.
 func (r *run) activities(ctx context.Context, items []item) error {
 	found, err := r.conversations(ctx, items)
 	if err != nil {
 		return err
 	}
-	var waiting, gone []item
-	var batch []item
-	var channel string
+	var waiting, wrong, write []item
+	out := r.newLedger()
 	for _, it := range items {
 		v, ok := found[it.SourceID]
+		why := r.keepActivityOut(v)
 		switch {
-		case !ok || !v.ClientID.Valid:
-			gone = append(gone, it)
-		case !v.Ended:
-			waiting = append(waiting, it) // reopened; its end marks it again
-		case v.ContactID == nil:
+		case !ok:
+			out.exclude(it, "the conversation is gone")
+		case why != "" && it.CRMID != nil && v.movedSince(it):
+			wrong = append(wrong, it)
+		case why != "":
+			out.exclude(it, why)
+		case v.ContactID == nil, !v.Ended && it.CRMID == nil:
 			waiting = append(waiting, it)
-		case channel == "" || channel == v.Channel:
-			channel = v.Channel
-			batch = append(batch, it)
+		case it.CRMID != nil && it.agreed()["fingerprint"].Equal(v.agreed()["fingerprint"]):
+			out.sync(it, settled{revision: v.Revision, agreed: v.agreed()})
+		default:
+			write = append(write, it)
 		}
 	}
-	if err := r.exclude(ctx, gone, "the conversation has no client"); err != nil {
-		return err
+	if len(out.excluded)+len(out.synced) > 0 {
+		if err := r.store(ctx, out.write); err != nil {
+			return err
+		}
 	}
 	if err := r.await(ctx, waiting); err != nil {
 		return err
 	}
-	batch, err = r.dropSameActivities(ctx, batch, found)
-	if err != nil || len(batch) == 0 {
+	if err := r.removeActivities(ctx, wrong, found); err != nil {
 		return err
 	}
+	if len(write) == 0 {
+		return nil
+	}
+	return r.logActivities(ctx, write, found)
+}
+
+// keepActivityOut tells why a conversation doesn't go to this CRM, or "".
+func (r *run) keepActivityOut(v logged) string {
+	switch {
+	case !v.ClientID.Valid:
+		return "the conversation belongs to no client"
+	case v.ClientDeleted:
+		return "its client was deleted or merged"
+	case v.Sensitive:
+		return "conversations of sensitive clients stay out of the CRM"
+	case !slices.Contains(r.connection.ActivityChannels, v.Channel):
+		return "this connection leaves " + v.Channel + " conversations out"
+	default:
+		return ""
+	}
+}
+
+// movedSince tells whether the activity stands at another client than the
+// conversation belongs to now. What merely became sensitive stays (R171).
+func (v logged) movedSince(it item) bool {
+	return it.agreed()[agreedClient].Text() != v.ClientID.UUID.String()
+}
+
+// logActivities sends them in one call; when the CRM refuses the batch, in halves.
+func (r *run) logActivities(ctx context.Context, items []item, found map[uuid.UUID]logged) error {
 	req := sdk.LogActivitiesRequest{Connection: r.open}
-	for _, it := range batch {
+	for _, it := range items {
 		req.Items = append(req.Items, r.activity(it, found[it.SourceID]))
 	}
-	call, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	reply, err := r.adapter.LogActivities(call, req)
-	if err != nil {
-		return r.callFailed(ctx, "log activities", batch, err)
+	s := settlement{
+		call: call{purpose: callActivity, lane: items[0].Lane, records: len(items)}, items: items,
+		of: func(it item) settled {
+			v := found[it.SourceID]
+			return settled{object: r.activityObject(), revision: v.Revision, agreed: v.agreed()}
+		},
 	}
-	return r.settle(ctx, "log activities", batch, reply, func(id string) settled {
-		v := found[uuid.MustParse(id)]
-		return settled{object: r.activityObject(), revision: v.Revision, agreed: v.fingerprint()}
+	err := r.ask(ctx, &s.call, func(ctx context.Context) error {
+		reply, err := r.adapter.LogActivities(ctx, req)
+		s.outcomes, s.usage = reply.Outcomes, reply.Usage
+		return err
 	})
+	if err != nil {
+		s.whole = failureOf(err)
+	}
+	refused, err := r.settle(ctx, s)
+	if err != nil || len(refused) == 0 {
+		return err
+	}
+	for half := range slices.Chunk(refused, (len(refused)+1)/2) {
+		if err := r.logActivities(ctx, half, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeActivities takes activities from the CRM that stand at a client whose
+// conversation they no longer are.
+func (r *run) removeActivities(ctx context.Context, items []item, found map[uuid.UUID]logged) error {
+	byObject := map[string][]item{}
+	for _, it := range items {
+		byObject[*it.CRMObject] = append(byObject[*it.CRMObject], it)
+	}
+	for object, items := range byObject {
+		req := sdk.DeleteRequest{Connection: r.open, Object: object}
+		for _, it := range items {
+			req.Items = append(req.Items, sdk.DeleteItem{ItemID: it.id(), CRMID: *it.CRMID})
+		}
+		s := settlement{
+			call: call{purpose: callDelete, lane: items[0].Lane, records: len(items)}, items: items,
+			of: func(item) settled { return settled{object: object} },
+			done: func(l *ledger, it item, o sdk.Outcome) {
+				o.Done, o.CRMID = removed, *it.CRMID
+				why := r.keepActivityOut(found[it.SourceID])
+				l.log(it, o, []string{why + ": its activity was taken from the CRM"})
+				l.unlink(it)
+				l.exclude(it, why+"; its activity was taken from the CRM")
+			},
+		}
+		err := r.ask(ctx, &s.call, func(ctx context.Context) error {
+			reply, err := r.adapter.Delete(ctx, req)
+			s.outcomes, s.usage = reply.Outcomes, reply.Usage
+			return err
+		})
+		if err != nil {
+			s.whole = failureOf(err)
+		}
+		if _, err := r.settle(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // await takes the due time away from activities that wait for their client; its
@@ -96,38 +186,14 @@ func (r *run) await(ctx context.Context, items []item) error {
 	}
 	return r.store(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		// Again unless the link came meanwhile.
-		_, err := tx.Exec(ctx, `UPDATE sync_item i SET due_at = NULL, reason = 'waits until its client is in the CRM, or it has ended'
+		_, err := tx.Exec(ctx, `UPDATE sync_item i SET state = 'due', due_at = NULL,
+  reason = CASE v.state WHEN 'open' THEN 'waits until the conversation ends' ELSE 'waits until its client is in the CRM' END
   FROM conversation v
- WHERE i.connection_id = $1 AND i.kind = 'conversation' AND i.source_id = ANY($2) AND v.tenant_id = i.tenant_id AND v.id = i.source_id
+ WHERE i.tenant_id = $3 AND i.connection_id = $1 AND i.kind = 'conversation' AND i.source_id = ANY($2) AND v.tenant_id = i.tenant_id AND v.id = i.source_id
    AND (v.state = 'open' OR NOT EXISTS (SELECT 1 FROM crm_link l WHERE l.connection_id = $1 AND l.kind = 'client' AND l.source_id = v.client_id))`,
-			r.connection.ID, ids)
+			r.connection.ID, ids, r.tenant)
 		return err
 	})
-}
-
-func (r *run) dropSameActivities(ctx context.Context, items []item, found map[uuid.UUID]logged) ([]item, error) {
-	var changed, same []item
-	for _, it := range items {
-		v := found[it.SourceID]
-		if it.CRMID != nil && it.agreed()["fingerprint"].Equal(v.fingerprint()["fingerprint"]) {
-			same = append(same, it)
-		} else {
-			changed = append(changed, it)
-		}
-	}
-	if len(same) == 0 {
-		return changed, nil
-	}
-	err := r.store(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		for _, it := range same {
-			v := found[it.SourceID]
-			if err := r.synced(ctx, tx, it, settled{revision: v.Revision, agreed: v.fingerprint()}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return changed, err
 }
 
 func (r *run) activity(it item, v logged) sdk.Activity {
@@ -158,8 +224,10 @@ func (r *run) conversations(ctx context.Context, items []item) (map[uuid.UUID]lo
 	err := r.engine.DB.Tenant(ctx, r.actor, func(ctx context.Context, tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT v.id, v.revision, v.channel, v.subject, v.summary, v.started_at, v.ended_at, v.state = 'ended' AS ended, v.client_id,
        m.direction AS first_direction, m.party, m.our_side, coalesce(m.detail -> 'call' ->> 'status', '') AS call_status,
+       coalesce(c.deleted_at IS NOT NULL, false) AS client_deleted, coalesce(c.sensitive, false) AS sensitive,
        l.crm_id AS contact_id, l.object AS contact_object
   FROM conversation v
+  LEFT JOIN client c ON c.tenant_id = v.tenant_id AND c.id = v.client_id
   JOIN LATERAL (SELECT direction, party, our_side, detail FROM message WHERE tenant_id = v.tenant_id AND conversation_id = v.id
                 ORDER BY sent_at, id LIMIT 1) m ON true
   LEFT JOIN crm_link l ON l.tenant_id = v.tenant_id AND l.connection_id = $1 AND l.kind = 'client' AND l.source_id = v.client_id AND l.is_primary
@@ -190,9 +258,13 @@ func (r *run) activityObject() string {
 	return sdk.RoleActivity
 }
 
-// fingerprint tells whether an activity shows anything new.
-func (v logged) fingerprint() map[string]sdk.Value {
+// agreedClient is whose the activity was when it was written.
+const agreedClient = "client"
+
+// agreed is what the row keeps of an activity: whether a later one shows anything
+// new, and at whose record it stands.
+func (v logged) agreed() map[string]sdk.Value {
 	text, _ := json.Marshal([]any{v.Channel, v.Subject, v.Summary, v.StartedAt, v.EndedAt, v.ContactID, v.CallStatus})
 	sum := sha256.Sum256(text)
-	return map[string]sdk.Value{"fingerprint": sdk.Text(hex.EncodeToString(sum[:]))}
+	return map[string]sdk.Value{"fingerprint": sdk.Text(hex.EncodeToString(sum[:])), agreedClient: sdk.Text(v.ClientID.UUID.String())}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/clientele-crm/clientele/core/client"
@@ -24,44 +25,62 @@ func (r *run) adopt(ctx context.Context, drafts []*draft) ([]*draft, error) {
 	if len(req.Keys) == 0 || !slices.Contains(r.about.Capabilities, sdk.CapFind) {
 		return drafts, nil
 	}
-	call, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	reply, err := r.adapter.Find(call, req)
-	if err != nil {
-		return nil, r.callFailed(ctx, "find", itemsOf(drafts), err)
+	byID := make(map[uuid.UUID]*draft, len(drafts))
+	for _, d := range drafts {
+		byID[d.SourceID] = d
 	}
-	if err := r.book(ctx, "find", reply.Usage); err != nil {
+	var hits []sdk.Hit
+	s := settlement{
+		call: call{purpose: callFind, lane: drafts[0].Lane, records: len(drafts)}, items: itemsOf(drafts),
+		of: func(it item) settled { return byID[it.SourceID].settled(req.Object) },
+	}
+	err := r.ask(ctx, &s.call, func(ctx context.Context) error {
+		reply, err := r.adapter.Find(ctx, req)
+		hits, s.usage = reply.Hits, reply.Usage
+		return err
+	})
+	if err != nil {
+		s.whole = failureOf(err)
+		refused, err := r.settle(ctx, s)
+		if err == nil && len(refused) > 0 {
+			err = r.shrink(ctx, len(refused)) // they are due as they were
+		}
 		return nil, err
 	}
-	taken, err := r.takenBy(ctx, reply.Hits)
+	taken, err := r.takenBy(ctx, hits)
 	if err != nil {
 		return nil, err
 	}
 	var on []*draft
-	ambiguous := map[*draft][]string{}
+	l := r.newLedger()
 	for _, d := range drafts {
-		switch hits := r.choose(d, reply.Hits, taken); len(hits) {
+		switch found := r.choose(d, hits, taken); len(found) {
 		case 0:
 			on = append(on, d)
 		case 1:
-			taken[hits[0].ID] = d.id()
-			d.CRMID, d.CRMVersion = &hits[0].ID, &hits[0].Version
+			d.CRMID, d.CRMVersion = &found[0].ID, &found[0].Version
 			on = append(on, d)
 		default:
-			for _, h := range hits {
-				ambiguous[d] = append(ambiguous[d], h.ID)
-			}
+			r.ambiguous(l, d, found)
 		}
 	}
 	return on, r.store(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		for d, ids := range ambiguous {
-			reason := "the CRM holds several records with this client's email or phone: " + strings.Join(ids, ", ") + "; merge them there, or choose one"
-			if err := r.parkItem(ctx, tx, d.item, sdk.ClassDuplicate, reason, ids); err != nil {
-				return err
-			}
+		if err := r.bookIn(ctx, tx, s.call); err != nil {
+			return err
 		}
-		return nil
+		return l.write(ctx, tx)
 	})
+}
+
+// ambiguous parks a client that several records of the CRM may be.
+func (r *run) ambiguous(l *ledger, d *draft, found []sdk.Record) {
+	ids := make([]string, len(found))
+	for i, record := range found {
+		ids[i] = record.ID
+	}
+	reason := "the CRM holds several records with this client's email or phone: " + strings.Join(ids, ", ")
+	l.log(d.item, sdk.Fail(d.id(), &sdk.Error{Class: sdk.ClassDuplicate, Message: reason}), nil)
+	l.wait(d.item, decision{Scope: ofRecord, Parked: true, Wait: lookAgainHourly, Counts: true}, sdk.ClassDuplicate, reason, ids)
 }
 
 // findKeys: our own key after a lost reply, and what identifies a person.
@@ -93,6 +112,7 @@ func (r *run) choose(d *draft, hits []sdk.Hit, taken map[string]string) []sdk.Re
 			case h.Record.ExternalKey != "" && h.Record.ExternalKey != d.id():
 			case by == sdk.FindByPhone && r.nameConflicts(d.client, h.Record):
 			case slices.ContainsFunc(found, func(x sdk.Record) bool { return x.ID == h.Record.ID }):
+			case !r.claim(h.Record.ID, d.id()):
 			default:
 				found = append(found, h.Record)
 			}
@@ -102,6 +122,13 @@ func (r *run) choose(d *draft, hits []sdk.Hit, taken map[string]string) []sdk.Re
 		}
 	}
 	return nil
+}
+
+// claim tells whether no other batch in flight has found the record to be another
+// client.
+func (r *run) claim(crmID, id string) bool {
+	owner, _ := r.claims.LoadOrStore(crmID, id)
+	return owner == id
 }
 
 // takenBy tells which of the found records are linked to a client already.

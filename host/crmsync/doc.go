@@ -6,9 +6,12 @@
 // ends in a named outcome, and a reply that was lost is read back by key before
 // anything is written again.
 //
-// In this room: marking what is due (mark.go), the engine and its leases
-// (engine.go, lease.go), one connection's run (run.go) with its steps: taking due
-// items (take.go), finding people the CRM knows already (adopt.go), writing
-// clients (write.go) and activities (activity.go), storing outcomes (outcome.go);
-// and what people are told (status.go).
+// In this room: marking what is due (mark.go, remark.go, backfill.go), the engine
+// and its leases (engine.go, lease.go), the crew that works on one connection with
+// several calls in flight (crew.go, pace.go), and what one batch goes through:
+// taken from its queue (take.go), prepared (run.go, field.go), people found whom
+// the CRM knows already (adopt.go), clients (write.go) and activities (activity.go)
+// written, outcomes decided (decide.go, pure), gathered (outcome.go) and stored
+// (ledger.go). What people are told and may ask: status.go, explain.go, log.go,
+// retry.go.
 package crmsync

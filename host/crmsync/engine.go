@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
@@ -20,8 +22,15 @@ import (
 // queries when nothing happens, a longer one delays retries.
 const (
 	scanEvery = time.Second
-	// parallel bounds the connections one host works on at once.
-	parallel = 16
+	// bulkSlots bounds the calls of one host for everything but new clients, which
+	// have slots of their own on each connection: no backfill and no slow CRM of one
+	// tenant is in the way of another tenant's new client.
+	bulkSlots = 16
+	// defaultInFlight is how many calls of one connection fly at once.
+	defaultInFlight = 4
+	// crewTime bounds how long a connection is worked on by one crew: then
+	// everything is read anew.
+	crewTime = time.Minute
 	// callTimeout bounds one adapter call. A CRM that takes longer for a batch
 	// isn't answering.
 	callTimeout = 90 * time.Second
@@ -41,13 +50,19 @@ type Engine struct {
 	Log  *slog.Logger
 	// Link makes the address of a conversation's page, or "".
 	Link func(conversation string) string
+	// InFlight is how many calls of one connection may fly at once, one of them
+	// always for new clients; 0 means 4. More of them run into a CRM's limit on
+	// calls at once, one alone lets a backfill hold up new clients.
+	InFlight int
+	// Jitter answers a number in [0, 1) that spreads retries; nil means random.
+	Jitter func() float64
 
 	runs    context.Context // ends when the engine stops
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
 	mu      sync.Mutex
 	running map[connection.ID]chan struct{} // its kicks, while a run is on
-	slots   chan struct{}
+	slots   chan struct{}                   // of everything but new clients
 }
 
 // Start begins to work in the background.
@@ -55,7 +70,7 @@ func (e *Engine) Start(ctx context.Context) {
 	ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	e.runs = ctx
 	e.running = map[connection.ID]chan struct{}{}
-	e.slots = make(chan struct{}, parallel)
+	e.slots = make(chan struct{}, bulkSlots)
 	e.done.Go(func() {
 		tick := time.NewTicker(scanEvery)
 		defer tick.Stop()
@@ -98,19 +113,46 @@ func (e *Engine) Kick(t actor.TenantID, id connection.ID) {
 // run works on a connection until nothing is due; a kick meanwhile means one
 // more look.
 func (e *Engine) run(ctx context.Context, t actor.TenantID, id connection.ID, kicks chan struct{}) {
-	select {
-	case e.slots <- struct{}{}:
-		defer func() { <-e.slots }()
-	case <-ctx.Done():
-	}
 	for {
-		if err := e.work(ctx, t, id); err != nil && ctx.Err() == nil && !errors.Is(err, errFenced) {
+		more, err := e.work(ctx, t, id, kicks)
+		if err != nil && ctx.Err() == nil && !errors.Is(err, errFenced) {
 			e.Log.ErrorContext(ctx, "sync run ended", "tenant", t, "connection", id, "error", err)
+		}
+		if more && err == nil && ctx.Err() == nil {
+			continue
 		}
 		if !e.kicked(ctx, id, kicks) {
 			return
 		}
 	}
+}
+
+// inTurn runs fn when its lane has a slot on this host. New clients never wait for
+// one.
+func (e *Engine) inTurn(ctx context.Context, q queue, fn func() error) error {
+	if q.Lane != laneNew {
+		select {
+		case e.slots <- struct{}{}:
+			defer func() { <-e.slots }()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return fn()
+}
+
+func (e *Engine) inFlight() int {
+	if e.InFlight == 0 {
+		return defaultInFlight
+	}
+	return e.InFlight
+}
+
+func (e *Engine) jitter() float64 {
+	if e.Jitter == nil {
+		return rand.Float64()
+	}
+	return e.Jitter()
 }
 
 // kicked tells whether a kick came during the run; if none did, the run is over
@@ -129,28 +171,36 @@ func (e *Engine) kicked(ctx context.Context, id connection.ID, kicks chan struct
 	return false
 }
 
-// work holds the lease while it does what is due.
-func (e *Engine) work(ctx context.Context, t actor.TenantID, id connection.ID) error {
+// work holds the lease while it does what is due. It answers whether more may be
+// due.
+func (e *Engine) work(ctx context.Context, t actor.TenantID, id connection.ID, kicks <-chan struct{}) (more bool, err error) {
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 	l, err := acquire(ctx, e.DB, id, e.Host)
 	if err != nil || l == nil {
-		return err
+		return false, err
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	var renewing sync.WaitGroup
 	renewing.Go(func() { e.keep(ctx, l, stop) })
-	r := run{engine: e, lease: l, tenant: t, actor: actor.ForSystem(t, "sync")}
-	err = r.all(ctx, id)
+	c := &crew{
+		engine: e, lease: l, tenant: t, actor: actor.ForSystem(t, "sync"), id: id, pace: &pace{},
+		journal: journal{uuid.Must(uuid.NewV7()), time.Now()}, busy: map[uuid.UUID]bool{}, landed: make(chan landing),
+	}
+	more, err = c.all(ctx, kicks)
 	stop(nil)
 	renewing.Wait()
-	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if e := l.release(release, e.DB); err == nil && !errors.Is(e, errFenced) {
-		err = e
+	ended := c.end(last, err)
+	if e := l.release(last, e.DB); ended == nil && !errors.Is(e, errFenced) {
+		ended = e
 	}
-	return err
+	if err == nil {
+		err = ended
+	}
+	return more, err
 }
 
 // keep renews the lease and stops the run when it is lost.

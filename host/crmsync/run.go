@@ -4,84 +4,36 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/clientele-crm/clientele/core/actor"
 	"github.com/clientele-crm/clientele/host/connection"
 	"github.com/clientele-crm/clientele/host/mapping"
 	"github.com/clientele-crm/clientele/sdk"
 )
 
-// How long a connection is parked when the CRM or the adapter doesn't say.
-const (
-	parkThrottled  = 10 * time.Second
-	parkPending    = 2 * time.Second // a column or key of the CRM is being built
-	parkQuota      = time.Hour
-	parkAuth       = 5 * time.Minute
-	parkForbidden  = 15 * time.Minute
-	parkNoAdapter  = 5 * time.Second
-	parkUnready    = 2 * time.Minute
-	parkUnanswered = time.Minute // the longest; the first is a second
-)
-
-// run is one connection's work under one lease.
+// run is what one batch works with. It doesn't change once it is prepared.
 type run struct {
-	engine *Engine
-	lease  *lease
-	tenant actor.TenantID
-	actor  actor.Actor
+	*crew
 
 	connection *connection.Connection
 	adapter    sdk.Adapter
 	about      sdk.Description
 	mapping    *mapping.Mapping
+	filter     *mapping.Filter
 	open       sdk.Connection
+	held       map[string]bool // parked fields of the client object, in lower case
+	trouble    int             // pauses in a row for want of an answer
 }
 
-// errParked ends a run whose connection has been parked.
-var errParked = errors.New("the connection is parked")
-
-// all works until nothing is due or the connection is parked.
-func (r *run) all(ctx context.Context, id connection.ID) error {
-	ready, err := r.prepare(ctx, id)
-	for ready && err == nil {
-		ready, err = r.step(ctx)
+// do brings one batch into the CRM.
+func (r *run) do(ctx context.Context, b batch) error {
+	if b.queue.Kind == kindConversation {
+		return r.activities(ctx, b.items)
 	}
-	if errors.Is(err, errParked) {
-		return nil
-	}
-	return err
-}
-
-// prepare loads the connection, its adapter and mapping, and sees to it that the
-// external-key field is there.
-func (r *run) prepare(ctx context.Context, id connection.ID) (ready bool, err error) {
-	r.connection, err = r.engine.Connections.Get(ctx, r.actor, id)
-	if err != nil {
-		return false, err
-	}
-	c := r.connection
-	parked := c.State == connection.Parked && (c.ParkedUntil == nil || c.ParkedUntil.After(r.engine.Now()))
-	if c.State == connection.Paused || parked {
-		return false, nil
-	}
-	if r.adapter, err = r.engine.Adapter(c.Adapter, r.tenant); err != nil {
-		return false, r.park(ctx, "the adapter "+c.Adapter+" can't be used: "+err.Error(), parkNoAdapter)
-	}
-	call, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	if r.about, err = r.adapter.Describe(call); err != nil {
-		return false, r.park(ctx, "the adapter "+c.Adapter+" does not answer: "+err.Error(), parkNoAdapter)
-	}
-	if r.mapping, err = mapping.Compile(r.about.DefaultMapping); err != nil {
-		return false, r.park(ctx, "the mapping can't be used: "+err.Error(), parkUnready)
-	}
-	if r.open, err = r.engine.Connections.Open(ctx, r.actor, c, r.about); err != nil {
-		return false, r.park(ctx, err.Error(), parkUnready)
-	}
-	return true, r.install(ctx)
+	return r.clients(ctx, b.items)
 }
 
 // install creates the external-key field once, or parks the connection with what
@@ -94,9 +46,9 @@ func (r *run) install(ctx context.Context) error {
 	defer cancel()
 	reply, err := r.adapter.Install(ctx, sdk.InstallRequest{Connection: r.open})
 	if err != nil {
-		return r.callFailed(ctx, "install", nil, err)
+		return r.callFailed(ctx, call{purpose: "install"}, err)
 	}
-	if err := r.book(ctx, "install", reply.Usage); err != nil {
+	if err := r.book(ctx, call{purpose: "install", usage: reply.Usage}); err != nil {
 		return err
 	}
 	for _, s := range reply.Steps {
@@ -113,33 +65,37 @@ func (r *run) install(ctx context.Context) error {
 	})
 }
 
-// step does one batch. It answers false when nothing is due.
-func (r *run) step(ctx context.Context) (more bool, err error) {
-	if ctx.Err() != nil {
-		return false, context.Cause(ctx)
-	}
-	var items []item
-	err = r.engine.DB.Tenant(ctx, r.actor, func(ctx context.Context, tx pgx.Tx) (err error) {
-		items, err = take(ctx, tx, r, r.batchSize())
-		return err
-	})
-	if err != nil || len(items) == 0 {
-		return false, err
-	}
-	if items[0].Kind == kindConversation {
-		return true, r.activities(ctx, items)
-	}
-	return true, r.clients(ctx, items)
+// call is one adapter call as it is booked.
+type call struct {
+	purpose string // install, describe, find, write, log activities, delete
+	lane    string
+	records int
+	took    time.Duration
+	usage   sdk.Usage
 }
 
-// batchSize adapts between the adapter's bounds; it is halved when the CRM
-// refuses a batch whole.
-func (r *run) batchSize() int {
-	size := r.connection.BatchSize
-	if size == 0 {
-		size = r.about.Batch.Start
+// callFailed treats the failure of a call without records.
+func (r *run) callFailed(ctx context.Context, c call, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	return min(max(size, r.about.Batch.Min, 1), max(r.about.Batch.Max, 1))
+	failure := failureOf(err)
+	c.usage = failure.Usage
+	if err := r.book(ctx, c); err != nil {
+		return err
+	}
+	if failure.Class == sdk.ClassAuth {
+		r.engine.Connections.Forget(r.connection.ID) // a token may end before it says so
+	}
+	d := decide(failure, situation{WholeCall: true, Probing: r.pace.probing(), Trouble: r.trouble, Jitter: r.engine.jitter()})
+	return r.park(ctx, d.Cause+": "+failure.Error(), max(d.Wait, time.Second))
+}
+
+func failureOf(err error) *sdk.Error {
+	if failure, ok := errors.AsType[*sdk.Error](err); ok {
+		return failure
+	}
+	return &sdk.Error{Class: sdk.ClassUnknown, Retry: sdk.RetryLater, Message: err.Error()}
 }
 
 // store runs fn in a transaction that holds only while the lease is ours.
@@ -154,11 +110,7 @@ func (r *run) store(ctx context.Context, fn func(ctx context.Context, tx pgx.Tx)
 
 // park stops the connection until the time is up, with the reason people see.
 func (r *run) park(ctx context.Context, reason string, d time.Duration) error {
-	err := r.store(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE connection SET state = 'parked', reason = $2, parked_until = now() + $3::interval
- WHERE id = $1 AND state <> 'paused'`, r.connection.ID, reason, d)
-		return err
-	})
+	err := r.store(ctx, func(ctx context.Context, tx pgx.Tx) error { return r.parkIn(ctx, tx, reason, d) })
 	if err != nil {
 		return fmt.Errorf("park the connection: %w", err)
 	}
@@ -166,31 +118,83 @@ func (r *run) park(ctx context.Context, reason string, d time.Duration) error {
 	return errParked
 }
 
-// unpark: a call went through, so what parked the connection has gone.
+func (r *run) parkIn(ctx context.Context, tx pgx.Tx, reason string, d time.Duration) error {
+	// Of several batches in flight the longest pause counts.
+	_, err := tx.Exec(ctx, `UPDATE connection SET state = 'parked', reason = $2, trouble = trouble + 1, parked_until = now() + $3::interval
+ WHERE id = $1 AND state <> 'paused' AND (parked_until IS NULL OR parked_until < now() + $3::interval)`, r.connection.ID, reason, d)
+	return err
+}
+
+// unpark: a call went through, so what parked the connection has gone. A pause
+// that another batch asked for meanwhile stays.
 func (r *run) unpark(ctx context.Context, tx pgx.Tx) error {
-	if r.connection.State != connection.Parked {
+	if r.connection.State != connection.Parked && r.trouble == 0 {
 		return nil
 	}
-	r.connection.State = connection.Active
-	_, err := tx.Exec(ctx, `UPDATE connection SET state = 'active', reason = '', parked_until = NULL WHERE id = $1 AND state = 'parked'`, r.connection.ID)
+	_, err := tx.Exec(ctx, `UPDATE connection SET state = CASE state WHEN 'parked' THEN 'active' ELSE state END, trouble = 0, parked_until = NULL,
+  reason = CASE state WHEN 'parked' THEN '' ELSE reason END WHERE id = $1 AND (state = 'active' OR state = 'parked' AND parked_until <= now())`, r.connection.ID)
 	return err
 }
 
 // book adds calls to the connection's ledger, by bucket and purpose.
-func (r *run) book(ctx context.Context, purpose string, u sdk.Usage) error {
-	return r.engine.DB.Tenant(ctx, r.actor, func(ctx context.Context, tx pgx.Tx) error {
-		return r.bookIn(ctx, tx, purpose, u)
-	})
+func (r *run) book(ctx context.Context, c call) error {
+	return r.engine.DB.Tenant(ctx, r.actor, func(ctx context.Context, tx pgx.Tx) error { return r.bookIn(ctx, tx, c) })
 }
 
-func (r *run) bookIn(ctx context.Context, tx pgx.Tx, purpose string, u sdk.Usage) error {
-	for _, c := range u.Calls {
-		if _, err := tx.Exec(ctx, `INSERT INTO crm_usage AS u (tenant_id, connection_id, day, bucket, purpose, calls)
-VALUES ($1, $2, (now() AT TIME ZONE 'UTC')::date, $3, $4, $5)
-ON CONFLICT (tenant_id, connection_id, day, bucket, purpose) DO UPDATE SET calls = u.calls + excluded.calls`,
-			r.tenant, r.connection.ID, c.Bucket, purpose, c.N); err != nil {
-			return fmt.Errorf("book calls: %w", err)
+// bookIn also heeds what the CRM said of its limits: when little is left, what is
+// left is kept for new clients.
+func (r *run) bookIn(ctx context.Context, tx pgx.Tx, c call) error {
+	batch := &pgx.Batch{}
+	calls := int64(0)
+	for _, n := range c.usage.Calls {
+		calls += int64(n.N)
+		batch.Queue(`INSERT INTO crm_usage AS u (tenant_id, connection_id, day, bucket, purpose, calls, records, millis)
+VALUES ($1, $2, (now() AT TIME ZONE 'UTC')::date, $3, $4, $5, $6, $7)
+ON CONFLICT (tenant_id, connection_id, day, bucket, purpose) DO UPDATE
+  SET calls = u.calls + excluded.calls, records = u.records + excluded.records, millis = u.millis + excluded.millis`,
+			r.tenant, r.connection.ID, n.Bucket, strings.TrimSpace(c.purpose+" "+c.lane), n.N, c.records, c.took.Milliseconds())
+	}
+	batch.Queue(`UPDATE sync_run SET calls = calls + $2 WHERE id = $1`, r.journal.ID, calls)
+	for _, q := range c.usage.Quotas {
+		wait, low := reserveReached(q)
+		if !low {
+			continue
+		}
+		reason := fmt.Sprintf("%d of %d calls are left in %q: they are kept for new clients", q.Remaining, q.Limit, q.Bucket)
+		for _, lane := range lanes()[1:] {
+			queueLanePark(batch, r, lane, sdk.ClassQuota, reason, wait)
 		}
 	}
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("book calls: %w", err)
+	}
 	return nil
+}
+
+// The share of an allowance that is kept for new clients, and how often the other
+// lanes look again when the CRM doesn't say when it starts anew.
+const (
+	reserveShare = 10 // one tenth
+	lookAtQuota  = 5 * time.Minute
+)
+
+// reserveReached tells whether a quota is down to the reserve, and for how long
+// the other lanes rest. Limits of less than a minute are the CRM's way to slow a
+// burst down; they are kept by its "throttled".
+func reserveReached(q sdk.Quota) (wait time.Duration, low bool) {
+	if q.Limit < reserveShare || q.Remaining < 0 || q.Remaining*reserveShare > q.Limit {
+		return 0, false
+	}
+	if q.ResetSeconds < 0 {
+		return lookAtQuota, true
+	}
+	wait = time.Duration(q.ResetSeconds) * time.Second
+	return min(wait, parkQuota), wait >= time.Minute
+}
+
+// queueLanePark parks a lane; of several reasons the longest pause counts.
+func queueLanePark(batch *pgx.Batch, r *run, lane string, class sdk.Class, reason string, wait time.Duration) {
+	batch.Queue(`INSERT INTO sync_lane AS l (tenant_id, connection_id, lane, parked_until, class, reason) VALUES ($1, $2, $3, now() + $4::interval, $5, $6)
+ON CONFLICT (tenant_id, connection_id, lane) DO UPDATE SET parked_until = excluded.parked_until, class = excluded.class, reason = excluded.reason
+ WHERE l.parked_until IS NULL OR l.parked_until < excluded.parked_until`, r.tenant, r.connection.ID, lane, wait, class, reason)
 }

@@ -5,60 +5,17 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/clientele-crm/clientele/core/actor"
-	"github.com/clientele-crm/clientele/core/client"
 	"github.com/clientele-crm/clientele/core/db"
 	"github.com/clientele-crm/clientele/host/connection"
+	"github.com/clientele-crm/clientele/sdk"
 )
 
-// Status is what people are told of the sync. Its methods may be called
-// concurrently.
+// Status is what people are told of the sync, and what they may ask of it. Its
+// methods may be called concurrently.
 type Status struct{ DB *db.DB }
-
-// ClientState answers "why is (or isn't) this client in the CRM" for one
-// connection.
-type ClientState struct {
-	ConnectionID connection.ID `json:"connection_id"`
-	Connection   string        `json:"connection"`
-	Adapter      string        `json:"adapter"`
-	State        string        `json:"state"`
-	Class        string        `json:"class"`
-	Reason       string        `json:"reason"`
-	Attempts     int           `json:"attempts"`
-	DueAt        *time.Time    `json:"due_at"`
-	SyncedAt     *time.Time    `json:"synced_at"`
-	CRMID        string        `json:"crm_id"`
-}
-
-// OfClient answers a client's state on every connection of the tenant.
-func (s *Status) OfClient(ctx context.Context, a actor.Actor, id client.ID) ([]ClientState, error) {
-	if err := a.Require(actor.SeeClients); err != nil {
-		return nil, err
-	}
-	var found []ClientState
-	err := s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT n.id AS connection_id, n.name AS connection, n.adapter, coalesce(i.state, 'excluded') AS state,
-       coalesce(i.class, '') AS class,
-       CASE WHEN i.state IS NULL THEN 'not marked for this connection' WHEN i.reason <> '' THEN i.reason ELSE n.reason END AS reason,
-       coalesce(i.attempts, 0) AS attempts, i.due_at, i.synced_at, coalesce(l.crm_id, '') AS crm_id
-  FROM connection n
-  LEFT JOIN sync_item i ON i.tenant_id = n.tenant_id AND i.connection_id = n.id AND i.kind = 'client' AND i.source_id = $1
-  LEFT JOIN crm_link l ON l.tenant_id = n.tenant_id AND l.connection_id = n.id AND l.kind = 'client' AND l.source_id = $1 AND l.is_primary
- ORDER BY n.name`, id)
-		if err != nil {
-			return err
-		}
-		found, err = pgx.CollectRows(rows, pgx.RowToStructByName[ClientState])
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read sync state of client %s: %w", id, err)
-	}
-	return found, nil
-}
 
 // Counts are a connection's items by state, and what it did.
 type Counts struct {
@@ -79,8 +36,10 @@ func (s *Status) OfConnection(ctx context.Context, a actor.Actor, id connection.
 	}
 	var c Counts
 	err := s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, `SELECT count(*) FILTER (WHERE due_at <= now()), count(*) FILTER (WHERE (due_at > now() AND NOT (lane = 'update' AND attempts = 0)) OR (state = 'due' AND due_at IS NULL)),
-  count(*) FILTER (WHERE due_at > now() AND lane = 'update' AND attempts = 0), count(*) FILTER (WHERE state = 'synced'), count(*) FILTER (WHERE state = 'parked'), count(*) FILTER (WHERE state = 'excluded')
+		err := tx.QueryRow(ctx, `SELECT count(*) FILTER (WHERE state = 'due' AND due_at <= now()),
+  count(*) FILTER (WHERE state = 'due' AND (due_at IS NULL OR due_at > now() AND NOT (lane = 'update' AND attempts = 0))),
+  count(*) FILTER (WHERE state = 'due' AND due_at > now() AND lane = 'update' AND attempts = 0),
+  count(*) FILTER (WHERE state = 'synced'), count(*) FILTER (WHERE state = 'parked'), count(*) FILTER (WHERE state = 'excluded')
   FROM sync_item WHERE connection_id = $1`, id).Scan(&c.Due, &c.Waiting, &c.Scheduled, &c.Synced, &c.Parked, &c.Excluded)
 		if err != nil {
 			return err
@@ -94,57 +53,65 @@ func (s *Status) OfConnection(ctx context.Context, a actor.Actor, id connection.
 	return c, nil
 }
 
-// Outcome is one line of a connection's log.
-type Outcome struct {
-	ID       uuid.UUID `json:"id"`
-	Kind     string    `json:"kind"`
-	SourceID uuid.UUID `json:"source_id"`
-	Lane     string    `json:"lane"`
-	Done     string    `json:"done"`
-	CRMID    string    `json:"crm_id"`
-	Class    string    `json:"class"`
-	Code     string    `json:"code"`
-	Field    string    `json:"field"`
-	Detail   string    `json:"detail"`
-	At       time.Time `json:"at"`
+// Problem is a kind of trouble that a connection has now.
+type Problem struct {
+	Class sdk.Class `json:"class"`
+	// Stops is what doesn't go on: records, a field, a lane, the connection.
+	Stops string `json:"stops" enum:"records,field,lane,connection"`
+	// Name of the field or lane.
+	Name    string     `json:"name"`
+	Records int64      `json:"records"`
+	Reason  string     `json:"reason"` // an example where several records have it
+	Since   *time.Time `json:"since"`
+	// Until is when it is looked at again by itself; null: not before a person acts.
+	Until *time.Time `json:"until"`
+	Advice
 }
 
-// Log answers a connection's latest outcomes, at most limit.
-func (s *Status) Log(ctx context.Context, a actor.Actor, id connection.ID, limit int) ([]Outcome, error) {
+// Problems lists what keeps a connection from holding what it should, the widest
+// first.
+func (s *Status) Problems(ctx context.Context, a actor.Actor, id connection.ID) ([]Problem, error) {
 	if err := a.Require(actor.SeeClients); err != nil {
 		return nil, err
 	}
-	var found []Outcome
+	var found []Problem
 	err := s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT id, kind, source_id, lane, done, crm_id, class, code, field, detail, at FROM sync_outcome
- WHERE connection_id = $1 ORDER BY at DESC, id DESC LIMIT $2`, id, limit)
+		rows, err := tx.Query(ctx, `SELECT class, stops, name, records, reason, since, until FROM (
+  SELECT 1 AS n, '' AS class, 'connection' AS stops, '' AS name, 0::bigint AS records, reason, NULL::timestamptz AS since, parked_until AS until
+    FROM connection WHERE id = $1 AND state <> 'active'
+  UNION ALL SELECT 2, class, 'lane', lane, 0, reason, NULL, parked_until FROM sync_lane
+   WHERE connection_id = $1 AND (paused OR parked_until > now())
+  UNION ALL SELECT 3, class, 'field', object || '.' || field,
+    (SELECT count(*) FROM sync_item i WHERE i.connection_id = $1 AND i.held @> ARRAY[f.field]), reason, parked_at, look_at
+    FROM sync_field f WHERE connection_id = $1 AND look_at IS NOT NULL
+  UNION ALL SELECT 4, class, 'records', '', count(*), min(reason), min(attempted_at), min(due_at) FROM sync_item
+   WHERE connection_id = $1 AND state = 'parked' GROUP BY class) AS trouble ORDER BY n, class, name`, id)
 		if err != nil {
 			return err
 		}
-		found, err = pgx.CollectRows(rows, pgx.RowToStructByName[Outcome])
+		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (p Problem, err error) {
+			err = row.Scan(&p.Class, &p.Stops, &p.Name, &p.Records, &p.Reason, &p.Since, &p.Until)
+			p.Advice = Advise(p.Class)
+			return p, err
+		})
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read the sync log: %w", err)
+		return nil, fmt.Errorf("read what keeps the sync: %w", err)
+	}
+	for i := range found {
+		if found[i].Class == "" {
+			found[i].Advice = restAdvice(found[i].Until)
+		}
 	}
 	return found, nil
 }
 
-// Retry makes a parked item due again, or all parked ones of a connection when
-// source is nil. It answers how many.
-func (s *Status) Retry(ctx context.Context, a actor.Actor, id connection.ID, source *uuid.UUID) (int64, error) {
-	if err := a.Require(actor.Administer); err != nil {
-		return 0, err
+// restAdvice is what happens to a connection or lane that rests for a reason that
+// no error class names.
+func restAdvice(until *time.Time) Advice {
+	if until == nil {
+		return Advice{"admin", "Resume it when it may go on; nothing is lost meanwhile."}
 	}
-	var n int64
-	err := s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `UPDATE sync_item SET state = 'due', due_at = now(), attempts = 0
- WHERE connection_id = $1 AND state = 'parked' AND ($2::uuid IS NULL OR source_id = $2)`, id, source)
-		n = tag.RowsAffected()
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("retry parked items: %w", err)
-	}
-	return n, nil
+	return Advice{"nobody", "It goes on by itself when the pause is over; resume it to try at once."}
 }

@@ -2,24 +2,47 @@ package crmsync
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/clientele-crm/clientele/core/client"
+	"github.com/clientele-crm/clientele/host/connection"
 	"github.com/clientele-crm/clientele/sdk"
+)
+
+// The purposes under which calls are booked.
+const (
+	callFind     = "find"
+	callWrite    = "write"
+	callActivity = "log activities"
+	callDelete   = "delete"
+	callDescribe = "describe"
 )
 
 // draft is one client on its way to the CRM.
 type draft struct {
 	item
 	client *client.Client
-	// fields is all that the mapping gives; sent is the part that is written.
+	// fields is all that the mapping gives but for parked fields, which are held;
+	// sent is the part that is written.
 	fields, sent map[string]sdk.Value
-	notes        []string
+	held, notes  []string
 	// revision of the client as it was read for fields.
 	revision int64
+}
+
+func (d *draft) settled(object string) settled {
+	notes := d.notes
+	if len(d.held) > 0 {
+		notes = append(slices.Clone(notes), "left out until the CRM takes it again: "+strings.Join(d.held, ", "))
+	}
+	return settled{object: object, revision: d.revision, agreed: merged(d.agreed(), d.sent), sent: d.sent, held: d.held, notes: notes}
 }
 
 // clients brings a batch of clients into the CRM: what is unchanged costs no
@@ -40,31 +63,102 @@ func (r *run) clients(ctx context.Context, items []item) error {
 	if unknown, err = r.adopt(ctx, unknown); err != nil {
 		return err
 	}
-	write, err = r.dropUnchanged(ctx, append(unknown, write...))
+	write, err = r.dropUnwritten(ctx, append(unknown, write...))
 	if err != nil || len(write) == 0 {
 		return err
 	}
 	if err := r.intend(ctx, write); err != nil {
 		return err
 	}
-	req := sdk.WriteRequest{Connection: r.open, Object: r.clientObject()}
-	for _, d := range write {
-		req.Items = append(req.Items, r.writeItem(d))
-	}
-	call, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	reply, err := r.adapter.Write(call, req)
-	if err != nil {
-		return r.callFailed(ctx, "write", itemsOf(write), err)
-	}
-	return r.settle(ctx, "write", itemsOf(write), reply, func(id string) settled {
-		for _, d := range write {
-			if d.id() == id {
-				return settled{object: req.Object, revision: d.revision, agreed: merged(d.agreed(), d.sent), notes: d.notes}
-			}
+	for _, group := range r.groups(write) {
+		if _, err := r.write(ctx, group); err != nil {
+			return err
 		}
-		return settled{}
+	}
+	return nil
+}
+
+// groups are the calls that a batch needs: one, but where the CRM wants the same
+// fields in every row of a call, one for each set of fields. Records that lock the
+// same parent stand together (design.md §6).
+func (r *run) groups(drafts []*draft) [][]*draft {
+	slices.SortStableFunc(drafts, func(a, b *draft) int { return strings.Compare(a.client.CompanyKey, b.client.CompanyKey) })
+	if !r.about.UniformFields {
+		return [][]*draft{drafts}
+	}
+	byFields := map[string][]*draft{}
+	for _, d := range drafts {
+		names := strings.Join(slices.Sorted(maps.Keys(d.sent)), "\x00")
+		byFields[names] = append(byFields[names], d)
+	}
+	var groups [][]*draft
+	for _, names := range slices.Sorted(maps.Keys(byFields)) {
+		groups = append(groups, byFields[names])
+	}
+	return groups
+}
+
+// write sends drafts in one call. When the CRM refuses them as a batch they go in
+// halves, down to the record that is to blame; it answers whether one was.
+func (r *run) write(ctx context.Context, drafts []*draft) (guilty bool, err error) {
+	object := r.clientObject()
+	req := sdk.WriteRequest{Connection: r.open, Object: object}
+	byID := make(map[uuid.UUID]*draft, len(drafts))
+	for _, d := range drafts {
+		req.Items = append(req.Items, r.writeItem(d))
+		byID[d.SourceID] = d
+	}
+	s := settlement{
+		call: call{purpose: callWrite, lane: drafts[0].Lane, records: len(drafts)}, items: itemsOf(drafts),
+		of: func(it item) settled { return byID[it.SourceID].settled(object) },
+	}
+	err = r.ask(ctx, &s.call, func(ctx context.Context) error {
+		reply, err := r.adapter.Write(ctx, req)
+		s.outcomes, s.usage = reply.Outcomes, reply.Usage
+		return err
 	})
+	if err != nil {
+		s.whole = failureOf(err)
+	}
+	refused, err := r.settle(ctx, s)
+	if err != nil || len(refused) == 0 {
+		return s.whole != nil && s.whole.Class == sdk.ClassBatchRefused, err
+	}
+	again := make([]*draft, len(refused))
+	for i, it := range refused {
+		again[i] = byID[it.SourceID]
+	}
+	for half := range slices.Chunk(again, (len(again)+1)/2) {
+		bad, err := r.write(ctx, half)
+		if err != nil {
+			return false, err
+		}
+		guilty = guilty || bad
+	}
+	if !guilty {
+		err = r.shrink(ctx, len(refused))
+	}
+	return guilty, err
+}
+
+// ask makes one bounded adapter call and takes its time.
+func (r *run) ask(ctx context.Context, c *call, fn func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	began := time.Now()
+	err := fn(ctx)
+	c.took = time.Since(began)
+	return err
+}
+
+// shrink halves the connection's batches: one of so many was refused, and no
+// record of it was to blame.
+func (r *run) shrink(ctx context.Context, records int) error {
+	size, changed := r.pace.refused(records)
+	if !changed {
+		return nil
+	}
+	return r.store(ctx, func(ctx context.Context, tx pgx.Tx) error { return r.keepSize(ctx, tx, size) })
 }
 
 // draft reads the clients as they are now and maps them. Clients that left the
@@ -86,46 +180,84 @@ func (r *run) draft(ctx context.Context, items []item) ([]*draft, error) {
 		return nil, err
 	}
 	var drafts []*draft
-	var gone []item
+	out := r.newLedger()
 	for _, it := range items {
 		c := found[it.SourceID]
-		if c == nil || c.Deleted() || c.Kind == client.Anonymous {
-			gone = append(gone, it)
+		if why := r.keepOut(ctx, c); why != "" {
+			out.exclude(it, why)
 			continue
 		}
-		d := &draft{item: it, client: c, revision: c.Revision}
-		d.fields, d.notes = r.mapping.Apply(ctx, r.clientObject(), c)
-		d.sent = d.fields
-		if it.CRMID != nil && !r.about.UniformFields {
-			d.sent = changed(it.agreed(), d.fields)
-		}
-		drafts = append(drafts, d)
+		drafts = append(drafts, r.draftOne(ctx, it, c))
 	}
-	return drafts, r.exclude(ctx, gone, "the client was deleted or merged")
+	if len(out.excluded) == 0 {
+		return drafts, nil
+	}
+	return drafts, r.store(ctx, out.write)
 }
 
-// dropUnchanged settles linked clients whose values are those last agreed.
-func (r *run) dropUnchanged(ctx context.Context, drafts []*draft) ([]*draft, error) {
-	var write, same []*draft
+// keepOut tells why a client doesn't go to this CRM, or "".
+func (r *run) keepOut(ctx context.Context, c *client.Client) string {
+	switch {
+	case c == nil || c.Deleted():
+		return "the client was deleted or merged"
+	case c.Kind == client.Anonymous:
+		return "anonymous visitors stay out of the CRM"
+	case c.Sensitive && r.connection.Sensitive == connection.SensitiveExclude:
+		return "this connection leaves sensitive clients out"
+	}
+	takes, err := r.filter.Takes(ctx, c)
+	switch {
+	case err != nil:
+		return "this connection's filter leaves the client out: " + err.Error()
+	case !takes:
+		return "this connection's filter leaves the client out"
+	}
+	return ""
+}
+
+func (r *run) draftOne(ctx context.Context, it item, c *client.Client) *draft {
+	d := &draft{item: it, client: c, revision: c.Revision}
+	d.fields, d.notes = r.mapping.Apply(ctx, r.clientObject(), c)
+	for name := range d.fields {
+		if r.held[strings.ToLower(name)] {
+			delete(d.fields, name)
+			d.held = append(d.held, name)
+		}
+	}
+	slices.Sort(d.held)
+	d.sent = d.fields
+	if it.CRMID != nil && !r.about.UniformFields {
+		d.sent = changed(it.agreed(), d.fields)
+	}
+	return d
+}
+
+// dropUnwritten settles what needs no write: clients whose values are those last
+// agreed, and those that the connection's write mode leaves alone.
+func (r *run) dropUnwritten(ctx context.Context, drafts []*draft) ([]*draft, error) {
+	var write []*draft
+	l := r.newLedger()
 	for _, d := range drafts {
-		if d.CRMID != nil && d.Agreed != nil && len(changed(d.agreed(), d.fields)) == 0 {
-			same = append(same, d)
-		} else {
+		known := d.CRMID != nil
+		switch {
+		case known && d.Agreed != nil && len(changed(d.agreed(), d.fields)) == 0:
+			d.sent = nil
+			l.sync(d.item, d.settled(""))
+		case known && r.connection.WriteMode == sdk.ModeCreate:
+			d.sent = nil
+			d.notes = append(d.notes, "this connection only creates records: the one in the CRM was left as it is")
+			l.links = append(l.links, linkRow{Kind: d.Kind, SourceID: d.SourceID, Object: r.clientObject(), CRMID: *d.CRMID, First: d.SyncedRevision == 0})
+			l.sync(d.item, d.settled(""))
+		case !known && r.connection.WriteMode == sdk.ModeUpdate:
+			l.exclude(d.item, "this connection only updates records, and the CRM holds none of this client")
+		default:
 			write = append(write, d)
 		}
 	}
-	if len(same) == 0 {
+	if len(l.synced)+len(l.excluded) == 0 {
 		return write, nil
 	}
-	err := r.store(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		for _, d := range same {
-			if err := r.synced(ctx, tx, d.item, settled{revision: d.revision, agreed: d.agreed()}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return write, err
+	return write, r.store(ctx, l.write)
 }
 
 // intend notes that unknown clients are about to be created: if the reply is
@@ -142,13 +274,19 @@ func (r *run) intend(ctx context.Context, drafts []*draft) error {
 	}
 	return r.store(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE sync_item SET intent_at = now(), attempted_at = now()
- WHERE connection_id = $1 AND kind = 'client' AND source_id = ANY($2)`, r.connection.ID, ids)
-		return err
+ WHERE tenant_id = $1 AND connection_id = $2 AND kind = 'client' AND source_id = ANY($3)`, r.tenant, r.connection.ID, ids)
+		if err != nil {
+			return fmt.Errorf("note what is about to be created: %w", err)
+		}
+		return nil
 	})
 }
 
 func (r *run) writeItem(d *draft) sdk.WriteItem {
-	w := sdk.WriteItem{ItemID: d.id(), ExternalKey: d.id(), Mode: sdk.ModeUpsert, Fields: d.sent}
+	w := sdk.WriteItem{ItemID: d.id(), ExternalKey: d.id(), Mode: sdk.ModeUpsert, Fields: d.sent, ContentionKey: d.client.CompanyKey}
+	if r.connection.WriteMode == sdk.ModeCreate {
+		w.Mode = sdk.ModeCreate
+	}
 	if d.CRMID != nil {
 		w.Mode, w.CRMID = sdk.ModeUpdate, *d.CRMID
 		if d.CRMVersion != nil {
@@ -158,56 +296,8 @@ func (r *run) writeItem(d *draft) sdk.WriteItem {
 	return w
 }
 
-// clientObject is the CRM's object for clients: the first the adapter names.
-func (r *run) clientObject() string {
-	for _, o := range r.about.Objects {
-		if o.Role == sdk.RoleClient {
-			return o.Name
-		}
-	}
-	return ""
-}
-
-// callFailed treats the failure of a whole call, which stands for all its items.
-func (r *run) callFailed(ctx context.Context, purpose string, items []item, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx) // the intent stays: the next owner reads back
-	}
-	failure, ok := errors.AsType[*sdk.Error](err)
-	if !ok {
-		failure = &sdk.Error{Class: sdk.ClassUnknown, Retry: sdk.RetryLater, Message: err.Error()}
-	}
-	if err := r.book(ctx, purpose, failure.Usage); err != nil {
-		return err
-	}
-	if failure.Class == sdk.ClassAuth {
-		r.engine.Connections.Forget(r.connection.ID) // a token may end before it says so
-	}
-	wait, reason, whole := r.connectionTrouble(failure, items)
-	if !whole {
-		return r.settle(ctx, purpose, items, failAll(items, failure), func(string) settled { return settled{} })
-	}
-	err = r.store(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		for _, it := range items {
-			if err := r.retryItem(ctx, tx, it, failure, wait, countsAsAttempt(failure.Class)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return r.park(ctx, reason, wait)
-}
-
-func failAll(items []item, failure *sdk.Error) sdk.WriteReply {
-	var reply sdk.WriteReply
-	for _, it := range items {
-		reply.Outcomes = append(reply.Outcomes, sdk.Fail(it.id(), failure))
-	}
-	return reply
-}
+// clientObject is the CRM's object for clients.
+func (r *run) clientObject() string { return r.connection.Object(r.about) }
 
 func itemsOf(drafts []*draft) []item {
 	items := make([]item, len(drafts))
