@@ -63,6 +63,7 @@ type Host struct {
 	Audit         *event.Auditor
 	Intake        *intake.Service
 	Connections   *connection.Service
+	Secrets       *connection.Rotator
 	Sync          *crmsync.Status
 	Adapters      *plugin.Registry
 	AdapterDesk   *catalog.Desk
@@ -205,7 +206,11 @@ func (h *Host) makeServices() error {
 	h.Sweeper = &conversation.Sweeper{DB: h.DB, Now: h.now, Changes: marker}
 	h.makeAdapterDesk()
 	h.Sync = &crmsync.Status{DB: h.DB}
-	h.Connections = &connection.Service{DB: h.DB, Vault: vault, Now: h.now, Describe: h.describe, Added: marker.ConnectionAdded, Changed: marker.ConnectionChanged}
+	h.Connections = &connection.Service{
+		DB: h.DB, Vault: vault, Now: h.now, Describe: h.describe, Adapter: h.adapter, Spent: marker.Spent,
+		Added: marker.ConnectionAdded, Changed: marker.ConnectionChanged, PublicURL: c.Server.PublicURL, Apps: apps(c),
+	}
+	h.Secrets = &connection.Rotator{DB: h.DB, Vault: vault, Tenants: h.Tenants, Columns: connection.SealedColumns()}
 	return nil
 }
 
@@ -226,6 +231,25 @@ func (h *Host) startWork(ctx context.Context) error {
 func (h *Host) region(ctx context.Context, t actor.TenantID) (string, error) {
 	found, err := h.Tenants.Get(ctx, t)
 	return found.Region, err
+}
+
+// adapter is the running adapter for a tenant.
+func (h *Host) adapter(name string, t actor.TenantID) (sdk.Adapter, error) {
+	if h.Adapters == nil {
+		return nil, errors.New("no adapter runs here: start the host with `clientele serve`")
+	}
+	return h.Adapters.AdapterFor(name, t)
+}
+
+// apps are the applications that operators have registered with CRMs.
+func apps(c config.Config) map[string]connection.App {
+	found := map[string]connection.App{}
+	for _, a := range c.Adapters {
+		if a.ClientID != "" {
+			found[a.Name] = connection.App{ClientID: a.ClientID, ClientSecret: string(a.ClientSecret)}
+		}
+	}
+	return found
 }
 
 func (h *Host) describe(ctx context.Context, adapter string) (sdk.Description, error) {

@@ -20,6 +20,7 @@ var withoutPolicy = map[string]string{
 	"api_key":        "a request's key is found by its digest before the tenant is known",
 	"adapter_denial": "operators take an adapter from a tenant; holds names and reasons of operators only",
 	"adapter_pin":    "operators route a tenant's calls to a program; holds ids and digests only",
+	"oauth_state":    "a CRM's answer to a sign-in names no tenant; holds ids and a sealed proof only, for ten minutes",
 	"sync_lease":     "a host looks for work in all tenants; holds ids and an epoch only",
 }
 

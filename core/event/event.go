@@ -49,6 +49,8 @@ const (
 	Read                 Kind = "read"
 	Refused              Kind = "refused"
 	Taught               Kind = "extraction taught"
+	Connection           Kind = "connection changed"
+	Mapping              Kind = "mapping changed"
 )
 
 // Event is one thing that happened.

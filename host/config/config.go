@@ -70,6 +70,11 @@ type Adapter struct {
 	Path    string `yaml:"path"`
 	SHA256  string `yaml:"sha256"`
 	Version string `yaml:"version"`
+	// ClientID and ClientSecret are the application registered with the CRM, with
+	// which tenants sign in that bring none of their own.
+	ClientID         string `yaml:"client_id"`
+	ClientSecret     Secret `yaml:"client_secret"`
+	ClientSecretFile string `yaml:"client_secret_file"`
 }
 
 // Secret is text that is never printed.
@@ -166,16 +171,24 @@ func yamlProblems(err error) []string {
 	return problems
 }
 
+// fileSecret is a secret that may stand in a file of its own.
+type fileSecret struct {
+	name  string
+	value *Secret
+	file  string
+}
+
 // complete reads the _file twins and makes paths absolute.
 func (c *Config) complete(binDir string) (problems []string) {
-	for _, s := range []struct {
-		name  string
-		value *Secret
-		file  string
-	}{
+	secrets := []fileSecret{
 		{"database.url", &c.Database.URL, c.Database.URLFile},
 		{"database.migrate_url", &c.Database.MigrateURL, c.Database.MigrateURLFile},
-	} {
+	}
+	for i := range c.Adapters {
+		a := &c.Adapters[i]
+		secrets = append(secrets, fileSecret{fmt.Sprintf("adapters[%d].client_secret", i), &a.ClientSecret, a.ClientSecretFile})
+	}
+	for _, s := range secrets {
 		if s.file == "" {
 			continue
 		}
@@ -251,6 +264,9 @@ func (c *Config) validate() (problems []string) {
 			add("%s.path: %s does not exist: build it with `make build`, or correct the path", at, a.Path)
 		} else if info.IsDir() {
 			add("%s.path: %s is a directory: name the program in it", at, a.Path)
+		}
+		if a.ClientSecret != "" && a.ClientID == "" {
+			add("%s.client_id: is missing, and client_secret is there: give both", at)
 		}
 		if a.SHA256 != "" && !sha256Hex.MatchString(a.SHA256) {
 			add("%s.sha256: is no SHA-256: want 64 hex digits, as sha256sum prints them", at)

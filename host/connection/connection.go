@@ -48,10 +48,13 @@ const (
 
 // Connection is one CRM account of a tenant.
 type Connection struct {
-	ID          ID              `json:"id"`
-	TenantID    actor.TenantID  `json:"-"`
-	Adapter     string          `json:"adapter"`
-	Name        string          `json:"name"`
+	ID       ID             `json:"id"`
+	TenantID actor.TenantID `json:"-"`
+	Adapter  string         `json:"adapter"`
+	Name     string         `json:"name"`
+	// Auth is the way it signs in: one of the kinds of sdk.AuthMethod, or "" where
+	// the adapter names none.
+	Auth        string          `json:"auth"`
 	Settings    json.RawMessage `json:"settings"`
 	State       State           `json:"state"`
 	Reason      string          `json:"reason"`
@@ -64,6 +67,13 @@ type Connection struct {
 	BatchSize   int        `json:"batch_size"`
 	InstalledAt *time.Time `json:"installed_at"`
 	CreatedAt   time.Time  `json:"created_at"`
+	// CheckedAt, Account, User and Sandbox are what the last Check said.
+	CheckedAt *time.Time `json:"checked_at"`
+	Account   string     `json:"account"`
+	User      string     `json:"user"`
+	Sandbox   bool       `json:"sandbox"`
+
+	tokenHost string
 }
 
 // NotFoundError is a connection that isn't there for this tenant.
@@ -92,7 +102,17 @@ type Service struct {
 	// a connection's CRM now, so that all become due.
 	Changed func(ctx context.Context, tx pgx.Tx, a actor.Actor, id ID) error
 
-	tokens tokens
+	// Adapter answers the running adapter of a name for a tenant, or why there is
+	// none.
+	Adapter func(name string, t actor.TenantID) (sdk.Adapter, error)
+	// Spent books calls to the CRM under a purpose.
+	Spent func(ctx context.Context, a actor.Actor, id ID, purpose string, u sdk.Usage) error
+	// PublicURL is the address that people reach the host at; "" rules sign-ins out.
+	PublicURL string
+	// Apps are the applications that operators have registered, by adapter.
+	Apps map[string]App
+
+	gates gates
 }
 
 // List answers the tenant's connections by name.
@@ -145,11 +165,17 @@ func (s *Service) SetPaused(ctx context.Context, a actor.Actor, id ID, paused bo
   reason = CASE hold WHEN '' THEN '' WHEN 'adapter' THEN 'the operator has taken the adapter ' || adapter || ' from this tenant'
            ELSE 'sign in to the CRM again' END WHERE id = $1`, []any{id}
 		}
-		tag, err := tx.Exec(ctx, sql, args...)
-		if err == nil && tag.RowsAffected() == 0 {
-			return &NotFoundError{Name: id.String()}
+		if _, err := tx.Exec(ctx, sql, args...); err != nil {
+			return err
 		}
-		return err
+		found, err := query(ctx, tx, ` WHERE id = $1`, id)
+		if err == nil && len(found) == 0 {
+			err = &NotFoundError{Name: id.String()}
+		}
+		if err != nil {
+			return err
+		}
+		return s.note(ctx, tx, a, &found[0], map[bool]string{true: "paused", false: "resumed"}[paused], "")
 	})
 	if err != nil {
 		return fmt.Errorf("pause or resume connection %s: %w", id, err)
@@ -158,9 +184,10 @@ func (s *Service) SetPaused(ctx context.Context, a actor.Actor, id ID, paused bo
 }
 
 func query(ctx context.Context, tx pgx.Tx, suffix string, args ...any) ([]Connection, error) {
-	rows, err := tx.Query(ctx, `SELECT id, tenant_id, adapter, name, settings::text, state, reason, parked_until, hold,
+	rows, err := tx.Query(ctx, `SELECT id, tenant_id, adapter, name, auth_method, settings::text, state, reason, parked_until, hold,
   client_object, filter, write_mode, extract(epoch FROM update_every)::bigint, cron, activity_channels, company_policy, sensitive_policy,
-  (SELECT timezone FROM tenant WHERE tenant.id = tenant_id), batch_size, installed_at, created_at FROM connection`+suffix, args...)
+  (SELECT timezone FROM tenant WHERE tenant.id = tenant_id), batch_size, installed_at, created_at,
+  checked_at, account, crm_user, sandbox, token_host FROM connection`+suffix, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read connections: %w", err)
 	}
@@ -168,9 +195,10 @@ func query(ctx context.Context, tx pgx.Tx, suffix string, args ...any) ([]Connec
 		var c Connection
 		var settings string
 		var seconds int64
-		err := row.Scan(&c.ID, &c.TenantID, &c.Adapter, &c.Name, &settings, &c.State, &c.Reason, &c.ParkedUntil, &c.Hold,
+		err := row.Scan(&c.ID, &c.TenantID, &c.Adapter, &c.Name, &c.Auth, &settings, &c.State, &c.Reason, &c.ParkedUntil, &c.Hold,
 			&c.ClientObject, &c.Filter, &c.WriteMode, &seconds, &c.Cron, &c.ActivityChannels, &c.Companies, &c.Sensitive,
-			&c.Timezone, &c.BatchSize, &c.InstalledAt, &c.CreatedAt)
+			&c.Timezone, &c.BatchSize, &c.InstalledAt, &c.CreatedAt,
+			&c.CheckedAt, &c.Account, &c.User, &c.Sandbox, &c.tokenHost)
 		c.Settings, c.UpdateEvery = json.RawMessage(settings), time.Duration(seconds)*time.Second
 		return c, err
 	})

@@ -25,43 +25,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
 
-func TestVault(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "keys", "secrets.key")
-	v, err := connection.OpenVault(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealed := v.Seal("hunter2", "tenant", "row", "field")
-	if strings.Contains(string(sealed), "hunter2") {
-		t.Error("the secret stands in clear")
-	}
-	again, err := connection.OpenVault(path) // the same key
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := again.Open(sealed, "tenant", "row", "field"); err != nil || got != "hunter2" {
-		t.Errorf("got %q, %v", got, err)
-	}
-	for _, place := range [][]string{{"other", "row", "field"}, {"tenant", "other", "field"}, {"tenant", "row", "other"}, {"tenant"}} {
-		if _, err := again.Open(sealed, place...); err == nil {
-			t.Errorf("it opened in another place: %v", place)
-		}
-	}
-	if err := os.Chmod(path, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := connection.OpenVault(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
-		t.Errorf("a readable key was taken: %v", err)
-	}
-	short := filepath.Join(t.TempDir(), "short.key")
-	if err := os.WriteFile(short, []byte("abcd\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := connection.OpenVault(short); err == nil || !strings.Contains(err.Error(), "64 hex digits") {
-		t.Errorf("a short key was taken: %v", err)
-	}
-}
+func token() map[string]string { return map[string]string{connection.AccessToken: "t0ken"} }
 
 // fixture is a tenant's connections, with an adapter that signs in by client
 // credentials at the given address.
@@ -81,12 +45,13 @@ func fixture(t *testing.T, now func() time.Time, tokenURL string, hosts ...strin
 		SettingsSchema: []byte(`{"type": "object", "additionalProperties": false, "required": ["org"],
   "properties": {"org": {"type": "string"}, "retries": {"type": "integer"}, "login": {"type": "string", "default": "` + tokenURL + `"}}}`),
 		Objects: []sdk.Object{{Name: "Person", Role: sdk.RoleClient}, {Name: "Prospect", Role: sdk.RoleClient}, {Name: "Firm", Role: sdk.RoleCompany}},
-		Auth:    []sdk.AuthMethod{{Kind: sdk.AuthClientCredentials, TokenURL: "{login}/{org}/token", Scopes: []string{"all"}, KeepExtras: []string{"instance_url"}, TokenHosts: hosts}},
+		Auth:    []sdk.AuthMethod{{Kind: sdk.AuthClientCredentials, TokenURL: "{login}/{org}/token", Scopes: []string{"all"}, KeepExtras: []string{"instance_url"}, TokenHosts: hosts}, {Kind: sdk.AuthStaticToken}},
 	}
 	s := &connection.Service{
 		DB: d, Vault: vault, Now: now,
 		Describe: func(context.Context, string) (sdk.Description, error) { return about, nil },
 		Added:    func(context.Context, pgx.Tx, actor.Actor, connection.ID) error { return nil },
+		Spent:    func(context.Context, actor.Actor, connection.ID, string, sdk.Usage) error { return nil },
 		Changed:  func(context.Context, pgx.Tx, actor.Actor, connection.ID) error { return nil },
 	}
 	return s, actor.Actor{Tenant: own.ID, Kind: actor.Person, Role: actor.Admin, Name: "Ann"}, about
@@ -102,14 +67,14 @@ func TestSettingsFollowTheAdaptersSchema(t *testing.T) {
 	}
 	member := admin
 	member.Role = actor.Member
-	if _, err := s.Create(t.Context(), member, connection.New{Adapter: "test", Name: "one", Settings: json.RawMessage(`{"org": "acme"}`)}); err == nil {
+	if _, err := s.Create(t.Context(), member, connection.New{Adapter: "test", Name: "one", Settings: json.RawMessage(`{"org": "acme"}`), Secrets: token()}); err == nil {
 		t.Error("a member connected a CRM")
 	}
-	c, err := s.Create(t.Context(), admin, connection.New{Adapter: "test", Name: "one", Settings: json.RawMessage(`{"org": "acme"}`), Secrets: map[string]string{connection.AccessToken: "t0ken"}})
+	c, err := s.Create(t.Context(), admin, connection.New{Adapter: "test", Name: "one", Settings: json.RawMessage(`{"org": "acme"}`), Secrets: token()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Create(t.Context(), admin, connection.New{Adapter: "test", Name: "one", Settings: json.RawMessage(`{"org": "acme"}`)}); err == nil || !strings.Contains(err.Error(), "taken") {
+	if _, err := s.Create(t.Context(), admin, connection.New{Adapter: "test", Name: "one", Settings: json.RawMessage(`{"org": "acme"}`), Secrets: token()}); err == nil || !strings.Contains(err.Error(), "taken") {
 		t.Errorf("two connections of one name: %v", err)
 	}
 	other := admin
@@ -162,7 +127,16 @@ func TestClientCredentials(t *testing.T) {
 	if _, err := s.Open(t.Context(), admin, c, about); err != nil || asked.Load() != 2 {
 		t.Errorf("near its end: asked %d times, %v", asked.Load(), err)
 	}
-	s.Forget(c.ID) // the CRM refused it before its time
+	open, err := s.Open(t.Context(), admin, c, about)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Refused(t.Context(), admin, c, open.Token); err != nil { // by the CRM, before its time
+		t.Fatal(err)
+	}
+	if err := s.Refused(t.Context(), admin, c, sdk.Token{AccessToken: "an older one"}); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := s.Open(t.Context(), admin, c, about); err != nil || asked.Load() != 3 {
 		t.Errorf("after a refusal: asked %d times, %v", asked.Load(), err)
 	}
@@ -181,14 +155,26 @@ func TestTokenHostsArePinned(t *testing.T) {
 	thief := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
 	defer thief.Close()
 	s, admin, about := fixture(t, time.Now, thief.URL, "login.example.com", "*.example.org")
-	c, err := s.Create(t.Context(), admin, connection.New{
+	n := connection.New{
 		Adapter: "test", Name: "one", Settings: json.RawMessage(`{"org": "acme"}`),
 		Secrets: map[string]string{connection.ClientID: "app", connection.ClientSecret: "s3cret"},
-	})
+	}
+	if _, err := s.Create(t.Context(), admin, n); err == nil || !strings.Contains(err.Error(), "does not name") {
+		t.Errorf("a token endpoint elsewhere was taken: %v", err)
+	}
+	// A new version of the adapter names another host: the one that an admin has
+	// agreed to stays.
+	about.Auth[0].TokenHosts = nil
+	c, err := s.Create(t.Context(), admin, n)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Open(t.Context(), admin, c, about); err == nil || asked {
+	about.Auth[0].TokenURL = "http://localhost:1/{org}/token"
+	if _, err := s.Open(t.Context(), admin, c, about); err == nil || asked || !strings.Contains(err.Error(), "now names localhost:1") {
 		t.Errorf("the secret went to another host: asked %v, %v", asked, err)
+	}
+	about.Auth[0].TokenURL = "http://crm.example/{org}/token"
+	if _, err := s.Create(t.Context(), admin, n); err == nil || !strings.Contains(err.Error(), "without TLS") {
+		t.Errorf("a secret would go over the network in clear: %v", err)
 	}
 }

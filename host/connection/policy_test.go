@@ -20,7 +20,7 @@ func TestPolicy(t *testing.T) {
 	s, admin, _ := fixture(t, time.Now, "http://127.0.0.1:1")
 	changed := 0
 	s.Changed = func(context.Context, pgx.Tx, actor.Actor, connection.ID) error { changed++; return nil }
-	c, err := s.Create(t.Context(), admin, connection.New{Adapter: "test", Name: "one", Settings: json.RawMessage(`{"org": "acme"}`)})
+	c, err := s.Create(t.Context(), admin, connection.New{Adapter: "test", Name: "one", Settings: json.RawMessage(`{"org": "acme"}`), Secrets: token()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestDeniedAdapter(t *testing.T) {
 	t.Parallel()
 	s, admin, _ := fixture(t, time.Now, "http://127.0.0.1:1")
 	make := func(name string) *connection.Connection {
-		c, err := s.Create(t.Context(), admin, connection.New{Adapter: "test", Name: name, Settings: json.RawMessage(`{"org": "acme"}`)})
+		c, err := s.Create(t.Context(), admin, connection.New{Adapter: "test", Name: name, Settings: json.RawMessage(`{"org": "acme"}`), Secrets: token()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +117,7 @@ func TestDeniedAdapter(t *testing.T) {
 	if err := s.Deny(t.Context(), operator, admin.Tenant, "test", "no contract"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Create(t.Context(), admin, connection.New{Adapter: "test", Name: "late", Settings: json.RawMessage(`{"org": "acme"}`)}); err == nil || !strings.Contains(err.Error(), "not allowed") {
+	if _, err := s.Create(t.Context(), admin, connection.New{Adapter: "test", Name: "late", Settings: json.RawMessage(`{"org": "acme"}`), Secrets: token()}); err == nil || !strings.Contains(err.Error(), "not allowed") {
 		t.Errorf("a denied adapter was connected: %v", err)
 	}
 	state := func(id connection.ID) connection.Connection {

@@ -47,7 +47,10 @@ func (r *run) settle(ctx context.Context, s settlement) (refused []item, err err
 			return nil, context.Cause(ctx) // the intent stays: the next owner reads back
 		}
 		if s.whole.Class == sdk.ClassAuth {
-			r.engine.Connections.Forget(r.connection.ID) // a token may end before it says so
+			// A token may end before it says so.
+			if err := r.engine.Connections.Refused(ctx, r.actor, r.connection, r.open.Token); err != nil {
+				return nil, err
+			}
 		}
 		s.usage = s.whole.Usage
 	}

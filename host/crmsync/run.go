@@ -85,7 +85,10 @@ func (r *run) callFailed(ctx context.Context, c call, err error) error {
 		return err
 	}
 	if failure.Class == sdk.ClassAuth {
-		r.engine.Connections.Forget(r.connection.ID) // a token may end before it says so
+		// A token may end before it says so.
+		if err := r.engine.Connections.Refused(ctx, r.actor, r.connection, r.open.Token); err != nil {
+			return err
+		}
 	}
 	d := decide(failure, situation{WholeCall: true, Probing: r.pace.probing(), Trouble: r.trouble, Jitter: r.engine.jitter()})
 	return r.park(ctx, d.Cause+": "+failure.Error(), max(d.Wait, time.Second))
@@ -121,7 +124,7 @@ func (r *run) park(ctx context.Context, reason string, d time.Duration) error {
 func (r *run) parkIn(ctx context.Context, tx pgx.Tx, reason string, d time.Duration) error {
 	// Of several batches in flight the longest pause counts.
 	_, err := tx.Exec(ctx, `UPDATE connection SET state = 'parked', reason = $2, trouble = trouble + 1, parked_until = now() + $3::interval
- WHERE id = $1 AND state <> 'paused' AND (parked_until IS NULL OR parked_until < now() + $3::interval)`, r.connection.ID, reason, d)
+ WHERE id = $1 AND state <> 'paused' AND hold = '' AND (parked_until IS NULL OR parked_until < now() + $3::interval)`, r.connection.ID, reason, d)
 	return err
 }
 
