@@ -24,6 +24,8 @@ import (
 	"github.com/clientele-crm/clientele/core/intake"
 	"github.com/clientele-crm/clientele/core/tenant"
 	"github.com/clientele-crm/clientele/host/access"
+	"github.com/clientele-crm/clientele/host/channel/assist"
+	"github.com/clientele-crm/clientele/host/channel/sender"
 	"github.com/clientele-crm/clientele/host/config"
 	"github.com/clientele-crm/clientele/host/connection"
 	"github.com/clientele-crm/clientele/host/crmsync"
@@ -62,8 +64,10 @@ type Host struct {
 	Conversations *conversation.Service
 	Audit         *event.Auditor
 	Intake        *intake.Service
+	Assistant     *assist.Desk
 	Connections   *connection.Service
 	Secrets       *connection.Rotator
+	Senders       *sender.Service
 	Sync          *crmsync.Status
 	Adapters      *plugin.Registry
 	AdapterDesk   *catalog.Desk
@@ -202,8 +206,11 @@ func (h *Host) makeServices() error {
 	h.Clients = &client.Service{DB: h.DB, Now: h.now, Changes: marker, Region: h.region}
 	h.Conversations = &conversation.Service{DB: h.DB, Now: h.now, Changes: marker}
 	h.Audit = &event.Auditor{DB: h.DB, Now: h.now}
-	h.Intake = &intake.Service{DB: h.DB, Tenants: h.Tenants, Now: h.now, Clients: marker, Conversations: marker}
+	h.Intake = &intake.Service{DB: h.DB, Tenants: h.Tenants, Now: h.now, Clients: marker, Conversations: marker, AskAssistant: assist.Enqueue(h.DB)}
+	h.Assistant = &assist.Desk{DB: h.DB, Vault: vault, Now: h.now}
 	h.Sweeper = &conversation.Sweeper{DB: h.DB, Now: h.now, Changes: marker}
+	h.Senders = sender.New(sender.Options{DB: h.DB, Vault: vault, Now: h.now, Private: c.Senders.PrivateNetworks})
+	h.onStop(h.Senders.Close)
 	h.makeAdapterDesk()
 	h.Sync = &crmsync.Status{DB: h.DB}
 	h.Connections = &connection.Service{

@@ -12,6 +12,7 @@ import (
 	"github.com/clientele-crm/clientele/core/actor"
 	"github.com/clientele-crm/clientele/core/client"
 	"github.com/clientele-crm/clientele/core/db"
+	"github.com/clientele-crm/clientele/host/channel/assist"
 	"github.com/clientele-crm/clientele/host/crmsync"
 )
 
@@ -118,9 +119,10 @@ func (h *Host) startJobs(ctx context.Context, engine *crmsync.Engine) error {
 	river.AddWorker(workers, &crmsync.WakeWorker{Engine: engine})
 	river.AddWorker(workers, &sweepWorker{host: h})
 	river.AddWorker(workers, &tidyWorker{host: h})
+	river.AddWorker(workers, &assist.Worker{Intake: h.Intake, Desk: h.Assistant, Client: assist.NewClient(h.options.Config.Assistant.PrivateNetworks)})
 	jobs, err := river.NewClient(riverpgxv5.New(h.DB.Pool()), &river.Config{
 		Schema: db.JobSchema, Logger: h.log.With("part", "jobs"), Workers: workers,
-		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 20}},
+		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 20}, assist.Queue: {MaxWorkers: 4}},
 		// Wake-ups are many and worth nothing once done.
 		CompletedJobRetentionPeriod: 10 * time.Minute,
 		JobTimeout:                  5 * time.Minute, RescueStuckJobsAfter: 10 * time.Minute,

@@ -108,8 +108,8 @@ func (h *Host) operator(r *http.Request) (actor.Actor, error) {
 
 func (h *Host) apiServices(authenticate func(*http.Request) (actor.Actor, error)) api.Services {
 	return api.Services{
-		DB: h.DB, Access: h.Access, Tenants: h.Tenants, Clients: h.Clients, Conversations: h.Conversations, Intake: h.Intake,
-		Connections: h.Connections, Sync: h.Sync, Audit: h.Audit, Adapters: h.AdapterDesk,
+		DB: h.DB, Access: h.Access, Tenants: h.Tenants, Clients: h.Clients, Conversations: h.Conversations, Intake: h.Intake, Assistant: h.Assistant,
+		Connections: h.Connections, Senders: h.Senders, Sync: h.Sync, Audit: h.Audit, Adapters: h.AdapterDesk,
 		Now: h.now, Logger: h.log.With("part", "api"), Registry: h.registry, Version: h.options.Version, Authenticate: authenticate,
 		Checks: h.checks(),
 	}

@@ -142,6 +142,8 @@ type Client struct {
 	DeletedReason       string
 	MergedInto          uuid.NullUUID
 	Identifiers         []Identifier `db:"-"`
+	// Conversations counts those that are linked to the client (R5).
+	Conversations int `db:"-"`
 }
 
 // Primary returns the primary identifier of a kind, or the first, or none.

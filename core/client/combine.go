@@ -68,7 +68,7 @@ func (m *combination) names(o *Client, cleared map[string]bool, choices Choices)
 	agreement := match.NamesAgree(c.FirstName, c.LastName, o.FirstName, o.LastName)
 	blank := c.FirstName == "" && c.LastName == ""
 	if blank || agreement == match.Agree {
-		m.fill(o, cleared, "first_name", "last_name")
+		m.fill(o, cleared, fieldsIn(NameBlock))
 	}
 	_, first := choices["first_name"]
 	_, last := choices["last_name"]
@@ -79,23 +79,25 @@ func (m *combination) names(o *Client, cleared map[string]bool, choices Choices)
 }
 
 func (m *combination) address(o *Client, cleared map[string]bool) {
-	var parts []string
-	for _, f := range Fields() {
-		if f.Block != AddressBlock {
-			continue
-		}
-		parts = append(parts, f.Name)
+	parts := fieldsIn(AddressBlock)
+	for _, f := range parts {
 		if mine, theirs := f.Get(&m.client), f.Get(o); mine != "" && theirs != "" && !same(mine, theirs) {
 			return
 		}
 	}
-	m.fill(o, cleared, parts...)
+	m.fill(o, cleared, parts)
 }
 
 func (m *combination) single(o *Client, cleared map[string]bool, choices Choices) {
-	m.fill(o, cleared, "company", "date_of_birth")
-	if _, chosen := choices["date_of_birth"]; !chosen && o.DateOfBirth != "" && o.DateOfBirth != m.client.DateOfBirth && !cleared["date_of_birth"] {
-		m.asks["date_of_birth"] = true
+	for _, f := range fieldsIn("") {
+		if f.json {
+			continue // two objects are joined, not chosen from
+		}
+		m.fill(o, cleared, []Field{f})
+		_, chosen := choices[f.Name]
+		if f.Asks && !chosen && !cleared[f.Name] && !f.Empty(o) && f.Get(o) != f.Get(&m.client) {
+			m.asks[f.Name] = true
+		}
 	}
 	if metadata := mergeMetadata(m.client.Metadata, o.Metadata); len(metadata) <= maxMetadata {
 		m.client.Metadata = metadata
@@ -104,14 +106,17 @@ func (m *combination) single(o *Client, cleared map[string]bool, choices Choices
 	}
 }
 
-func (m *combination) fill(o *Client, cleared map[string]bool, fields ...string) {
-	for _, name := range fields {
-		f, _ := FieldNamed(name)
-		if f.Get(&m.client) == "" && f.Get(o) != "" && !cleared[name] {
+func (m *combination) fill(o *Client, cleared map[string]bool, fields []Field) {
+	for _, f := range fields {
+		if f.Empty(&m.client) && !f.Empty(o) && !cleared[f.Name] {
 			f.set(&m.client, f.Get(o))
-			m.from[name] = o.ID
+			m.from[f.Name] = o.ID
 		}
 	}
+}
+
+func fieldsIn(block string) []Field {
+	return slices.DeleteFunc(Fields(), func(f Field) bool { return f.Block != block })
 }
 
 func (m *combination) preferences(o *Client) {

@@ -25,7 +25,8 @@ const (
 // Delete takes a client out of list, search, export, linking and sync (R152). Its
 // conversations stay, its identifiers are free for others, and Restore brings it
 // back. Deleted as spam, its identifiers create no client any more (R134).
-// Errors: *NotFoundError, FieldErrors, *StateError, *actor.Refusal.
+// Errors: *NotFoundError, *ConflictError (At), FieldErrors, *StateError,
+// *actor.Refusal.
 func (s *Service) Delete(ctx context.Context, a actor.Actor, id ID, reason Reason) error {
 	if err := s.require(ctx, a, actor.DeleteClients); err != nil {
 		return err
@@ -40,6 +41,9 @@ func (s *Service) Delete(ctx context.Context, a actor.Actor, id ID, reason Reaso
 		}
 		if c.Deleted() {
 			return &StateError{Rule: "the client is deleted already", WayOut: "look in the list of deleted clients"}
+		}
+		if err := s.unchanged(ctx, u, c); err != nil {
+			return err
 		}
 		return u.delete(ctx, c, reason)
 	})
@@ -61,7 +65,7 @@ SELECT DISTINCT tenant_id, kind, normal, client_id, $2::timestamptz FROM client_
 	c.DeletedAt, c.DeletedReason = &u.now, string(reason)
 	u.touch(c)
 	u.Log(c, event.Deleted, map[string]any{"reason": reason})
-	return c.reloadIdentifiers(ctx, u.tx)
+	return complete(ctx, u.tx, []*Client{c})
 }
 
 // HeldError is a deleted client whose address or number belongs to a newer one.
@@ -150,7 +154,7 @@ func (u *Unit) restore(ctx context.Context, c *Client, merge bool) (*Client, err
 	}
 	c.DeletedAt, c.DeletedReason = nil, ""
 	u.touch(c)
-	return c, c.reloadIdentifiers(ctx, u.tx)
+	return c, complete(ctx, u.tx, []*Client{c})
 }
 
 // held finds a live client with one of a deleted client's identifiers, which both
@@ -183,7 +187,7 @@ func (s *Service) Deleted(ctx context.Context, a actor.Actor, after DeletedCurso
 		after.DeletedAt = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
 	err = s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, selectClient+` WHERE c.deleted_reason IN ('mistake', 'spam') AND (c.deleted_at, c.id) < ($1, $2)
+		rows, err := tx.Query(ctx, selectClient()+` WHERE c.deleted_reason IN ('mistake', 'spam') AND (c.deleted_at, c.id) < ($1, $2)
  ORDER BY c.deleted_at DESC, c.id DESC LIMIT $3`, after.DeletedAt, after.ID, limit+1)
 		if err != nil {
 			return fmt.Errorf("list deleted clients: %w", err)
@@ -196,7 +200,7 @@ func (s *Service) Deleted(ctx context.Context, a actor.Actor, after DeletedCurso
 			last := found[limit-1]
 			next = &DeletedCursor{DeletedAt: *last.DeletedAt, ID: last.ID}
 		}
-		return loadIdentifiers(ctx, tx, found)
+		return complete(ctx, tx, found)
 	})
 	return found, next, err
 }

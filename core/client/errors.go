@@ -3,6 +3,8 @@ package client
 import (
 	"fmt"
 	"strings"
+
+	"github.com/google/uuid"
 )
 
 // NotFoundError is a client that isn't there for this tenant.
@@ -10,6 +12,21 @@ type NotFoundError struct{ ID ID }
 
 // Error names the client.
 func (e *NotFoundError) Error() string { return "client " + e.ID.String() + " does not exist" }
+
+// IdentifierNotFoundError is an identifier that isn't there, or isn't this
+// client's.
+type IdentifierNotFoundError struct{ ID uuid.UUID }
+
+// Error names the identifier.
+func (e *IdentifierNotFoundError) Error() string {
+	return "identifier " + e.ID.String() + " does not exist on this client"
+}
+
+// MergeNotFoundError is a merge that isn't there for this tenant.
+type MergeNotFoundError struct{ ID uuid.UUID }
+
+// Error names the merge.
+func (e *MergeNotFoundError) Error() string { return "merge " + e.ID.String() + " does not exist" }
 
 // FieldError is a value that can't be stored.
 type FieldError struct{ Field, Rule, WayOut string }

@@ -7,7 +7,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"golang.org/x/text/language"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -22,7 +21,9 @@ const (
 )
 
 // Field is one entry of the catalogue: the one place where a field of a client
-// is declared. API, CSV, filters, mapping and redaction read it from here.
+// is declared. To add one takes a column of that name, the member of [Client]
+// that holds it and a line in [Fields]; storage, forms, API, filters, CSV, merge,
+// mapping and redaction read the rest from here.
 type Field struct {
 	// Name is the field's word everywhere: column, API member, CSV column, mapping.
 	Name string
@@ -35,18 +36,34 @@ type Field struct {
 	Block string
 	// Editable fields are set by people and filled by automation.
 	Editable bool
-	exact    bool // kept byte for byte
-	get      func(*Client) string
-	set      func(*Client, string)
-	clean    func(string) (string, error)
+	// Asks: where clients of a merge contradict each other, a person must choose
+	// (R153).
+	Asks bool
+
+	empty string // what stands for no value
+	json  bool   // kept byte for byte, in a column of JSON
+	get   func(*Client) string
+	set   func(*Client, string)
+	clean func(string) (string, error)
 }
 
 // Get reads the field as text.
 func (f Field) Get(c *Client) string { return f.get(c) }
 
+// Empty tells whether the client has no value there.
+func (f Field) Empty(c *Client) bool { return f.get(c) == f.empty }
+
+// Show is the value as people read it: of a country its name (R34).
+func (f Field) Show(c *Client) string {
+	if f.Name == "country" {
+		return CountryName(c.Country)
+	}
+	return f.get(c)
+}
+
 // Clean brings a value into the form that is stored, or says what is wrong.
 func (f Field) Clean(v string) (string, error) {
-	if f.exact {
+	if f.json {
 		return f.clean(v)
 	}
 	v = strings.TrimSpace(norm.NFC.String(strings.ToValidUTF8(v, "\uFFFD")))
@@ -59,8 +76,11 @@ func (f Field) Clean(v string) (string, error) {
 	return f.clean(v)
 }
 
-// AddressBlock is the group of the postal address.
-const AddressBlock = "address"
+// The groups of fields that belong together: the name and the postal address.
+const (
+	NameBlock    = "name"
+	AddressBlock = "address"
+)
 
 // Fields is the catalogue, in the order people read.
 func Fields() []Field {
@@ -70,25 +90,25 @@ func Fields() []Field {
 			get: func(c *Client) string { return *p(c) }, set: func(c *Client, v string) { *p(c) = v },
 		}
 	}
-	with := func(f Field, class Class, clean func(string) (string, error)) Field {
-		f.Class, f.clean = class, clean
-		return f
-	}
-	exactly := func(f Field) Field {
-		f.exact = true
+	with := func(f Field, change func(*Field)) Field {
+		change(&f)
 		return f
 	}
 	return []Field{
-		text("first_name", "First name", 200, "", func(c *Client) *string { return &c.FirstName }),
-		text("last_name", "Last name", 200, "", func(c *Client) *string { return &c.LastName }),
+		text("first_name", "First name", 200, NameBlock, func(c *Client) *string { return &c.FirstName }),
+		text("last_name", "Last name", 200, NameBlock, func(c *Client) *string { return &c.LastName }),
 		text("company", "Company", 200, "", func(c *Client) *string { return &c.Company }),
 		text("street", "Street", 500, AddressBlock, func(c *Client) *string { return &c.Street }),
 		text("city", "City", 200, AddressBlock, func(c *Client) *string { return &c.City }),
 		text("state", "State or province", 100, AddressBlock, func(c *Client) *string { return &c.State }),
 		text("zip", "Postal code", 20, AddressBlock, func(c *Client) *string { return &c.Zip }),
-		with(text("country", "Country", 100, AddressBlock, func(c *Client) *string { return &c.Country }), Personal, cleanCountry),
-		with(text("date_of_birth", "Date of birth", 10, "", func(c *Client) *string { return &c.DateOfBirth }), Protected, cleanBirthDate),
-		exactly(with(text("metadata", "Metadata", 65536, "", func(c *Client) *string { return &c.Metadata }), Personal, cleanMetadata)),
+		with(text("country", "Country", 100, AddressBlock, func(c *Client) *string { return &c.Country }), func(f *Field) { f.clean = cleanCountry }),
+		with(text("date_of_birth", "Date of birth", 10, "", func(c *Client) *string { return &c.DateOfBirth }), func(f *Field) {
+			f.Class, f.Asks, f.clean = Protected, true, cleanBirthDate
+		}),
+		with(text("metadata", "Metadata", maxMetadata, "", func(c *Client) *string { return &c.Metadata }), func(f *Field) {
+			f.json, f.empty, f.clean = true, "{}", cleanMetadata
+		}),
 	}
 }
 
@@ -102,12 +122,10 @@ func FieldNamed(name string) (Field, bool) {
 	return Field{}, false
 }
 
-// cleanCountry stores the ISO code of what is one; other text is kept (R34).
+// cleanCountry stores the ISO code of what is a country; other text is kept (R34).
 func cleanCountry(v string) (string, error) {
-	if len(v) == 2 {
-		if region, err := language.ParseRegion(strings.ToUpper(v)); err == nil && region.IsCountry() {
-			return region.String(), nil
-		}
+	if code, ok := countryCode(v); ok {
+		return code, nil
 	}
 	return v, nil
 }
@@ -128,13 +146,17 @@ func cleanBirthDate(v string) (string, error) {
 	return v, nil
 }
 
-// cleanMetadata keeps an object byte for byte (R37).
+// cleanMetadata keeps an object byte for byte (R37). An empty text stands for an
+// empty object.
 func cleanMetadata(v string) (string, error) {
-	if len(v) > 65536 {
+	if v == "" {
+		return "{}", nil
+	}
+	if len(v) > maxMetadata {
 		return "", &FieldError{Field: "metadata", Rule: "is larger than 64 KB", WayOut: "shorten it"}
 	}
 	var object map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(v), &object); err != nil {
+	if err := json.Unmarshal([]byte(v), &object); err != nil || object == nil {
 		return "", &FieldError{Field: "metadata", Rule: "is no JSON object", WayOut: `write {"key": "value"}`}
 	}
 	return v, nil

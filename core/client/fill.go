@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -142,7 +141,7 @@ func group(values []Filling) (name, address, single []Filling) {
 		field, ok := FieldNamed(v.Field)
 		switch {
 		case !ok:
-		case v.Field == "first_name" || v.Field == "last_name":
+		case field.Block == NameBlock:
 			name = append(name, v)
 		case field.Block == AddressBlock:
 			address = append(address, v)
@@ -236,9 +235,6 @@ func (f *filler) partsAgree(values []Filling) bool {
 }
 
 func sameGroup(field Field, of string) bool {
-	if strings.HasSuffix(of, "_name") {
-		return field.Name == "first_name" || field.Name == "last_name"
-	}
 	other, _ := FieldNamed(of)
 	if other.Block != "" {
 		return field.Block == other.Block
@@ -250,10 +246,13 @@ func sameGroup(field Field, of string) bool {
 func (u *Unit) set(ctx context.Context, c *Client, field Field, text string, v Filling) error {
 	before := field.Get(c)
 	field.set(c, text)
+	if c.Kind == Anonymous && c.FirstName+c.LastName != "" {
+		c.Kind = Person // a visitor with a name is listed and syncs (R11)
+	}
 	u.touch(c)
 	err := u.writeValue(ctx, c.ID, field.Name, &valueRow{
 		Source: v.Source, Actor: u.actor.Name, Detector: v.Detector, Confidence: float32(v.Confidence), Sentence: v.Sentence,
-		MessageID: v.MessageID, Cleared: text == "", At: u.now,
+		MessageID: v.MessageID, Cleared: text == field.empty, At: u.now,
 	})
 	if err != nil {
 		return err

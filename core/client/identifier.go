@@ -95,12 +95,13 @@ func (u *Unit) RemoveIdentifier(ctx context.Context, c *Client, id Identifier, c
 	return nil
 }
 
-// Absorb takes an anonymous visitor into the client he turned out to be, by a
-// merge that a person can undo. A visitor is nothing but a session; two known
-// clients are merged by a person (R131). What the visitor said is no surer than
+// Absorb takes a visitor into the client he turned out to be, by a merge that a
+// person can undo. A visitor is known by nothing but sessions; two known clients
+// are merged by a person (R131). What the visitor said is no surer than
 // what tied him to the client, so his conversations become uncertain (R133).
 func (u *Unit) Absorb(ctx context.Context, visitor, into *Client, cause string) error {
-	if visitor.Kind != Anonymous || visitor.ID == into.ID {
+	known := slices.ContainsFunc(visitor.Identifiers, func(id Identifier) bool { return id.Kind != Chat })
+	if known || visitor.Kind == SharedMailbox || visitor.ID == into.ID {
 		return nil
 	}
 	m, err := u.merge(ctx, into, []*Client{visitor}, nil, mergeBy{cause: cause})

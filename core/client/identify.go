@@ -25,7 +25,8 @@ type NewIdentifier struct {
 }
 
 // AddIdentifier gives a client one more email, phone or external id (R23).
-// Errors: *NotFoundError, FieldErrors, *TakenError, *StateError, *actor.Refusal.
+// Errors: *NotFoundError, *ConflictError (At), FieldErrors, *TakenError,
+// *StateError, *actor.Refusal.
 func (s *Service) AddIdentifier(ctx context.Context, a actor.Actor, id ID, n NewIdentifier) (*Client, error) {
 	if err := s.require(ctx, a, actor.EditClients); err != nil {
 		return nil, err
@@ -60,8 +61,7 @@ func (s *Service) AddIdentifier(ctx context.Context, a actor.Actor, id ID, n New
 
 // DropIdentifier takes an identifier away; the oldest other one of its kind
 // becomes primary. Something to recognise the client by must be left (R93).
-// Errors as AddIdentifier's; an identifier that isn't the client's is a
-// FieldErrors.
+// Errors as AddIdentifier's, and *IdentifierNotFoundError.
 func (s *Service) DropIdentifier(ctx context.Context, a actor.Actor, id ID, identifier uuid.UUID) (*Client, error) {
 	return s.changeIdentifier(ctx, a, id, identifier, func(ctx context.Context, u *Unit, c *Client, i *Identifier) error {
 		if err := u.RemoveIdentifier(ctx, c, *i, "removed by hand"); err != nil {
@@ -74,35 +74,40 @@ func (s *Service) DropIdentifier(ctx context.Context, a actor.Actor, id ID, iden
 	})
 }
 
-// MakePrimary makes an identifier the primary one of its kind.
-func (s *Service) MakePrimary(ctx context.Context, a actor.Actor, id ID, identifier uuid.UUID) (*Client, error) {
-	return s.changeIdentifier(ctx, a, id, identifier, func(ctx context.Context, u *Unit, c *Client, i *Identifier) error {
-		return u.makePrimary(ctx, c, i.ID)
-	})
+// IdentifierChange is what may be changed of an identifier; nil and false leave
+// it.
+type IdentifierChange struct {
+	// Primary makes it the primary one of its kind.
+	Primary bool
+	// Shared says whether several people use it: a shared one never matches without
+	// a name (R132). It can't be taken back while another client has the same.
+	Shared *bool
+	// Verified says whether it was proved to be the client's.
+	Verified *bool
 }
 
-// SetShared says whether several people use an identifier: a shared one never
-// matches without a name (R132). It can't be taken back while another client has
-// the same (*StateError).
-func (s *Service) SetShared(ctx context.Context, a actor.Actor, id ID, identifier uuid.UUID, shared bool) (*Client, error) {
+// ChangeIdentifier makes an identifier primary, shared or verified: all of the
+// change or nothing. Errors: DropIdentifier's, *StateError where an identifier
+// can't be unshared.
+func (s *Service) ChangeIdentifier(ctx context.Context, a actor.Actor, id ID, identifier uuid.UUID, change IdentifierChange) (*Client, error) {
+	if change == (IdentifierChange{}) {
+		return nil, FieldErrors{{Field: "body", Rule: "changes nothing", WayOut: "send primary, shared or verified"}}
+	}
 	return s.changeIdentifier(ctx, a, id, identifier, func(ctx context.Context, u *Unit, c *Client, i *Identifier) error {
-		if !shared {
-			owners, err := u.owners(ctx, c, i.Kind, i.Normal, i.Extension)
-			if err != nil {
+		if change.Shared != nil {
+			if err := u.share(ctx, c, i, *change.Shared); err != nil {
 				return err
 			}
-			if len(owners) > 0 {
-				return &StateError{Rule: "another client has this " + string(i.Kind) + " too", WayOut: "remove it there first"}
+		}
+		if change.Verified != nil {
+			if err := u.setFlag(ctx, c, i, "verified", &i.Verified, *change.Verified); err != nil {
+				return err
 			}
 		}
-		return u.setFlag(ctx, c, i, "shared", &i.Shared, shared)
-	})
-}
-
-// SetVerified says whether an identifier was proved to be the client's.
-func (s *Service) SetVerified(ctx context.Context, a actor.Actor, id ID, identifier uuid.UUID, verified bool) (*Client, error) {
-	return s.changeIdentifier(ctx, a, id, identifier, func(ctx context.Context, u *Unit, c *Client, i *Identifier) error {
-		return u.setFlag(ctx, c, i, "verified", &i.Verified, verified)
+		if !change.Primary {
+			return nil
+		}
+		return u.makePrimary(ctx, c, i.ID)
 	})
 }
 
@@ -115,8 +120,21 @@ func (s *Service) changeIdentifier(ctx context.Context, a actor.Actor, id ID, id
 				return fn(ctx, u, c, &c.Identifiers[i])
 			}
 		}
-		return FieldErrors{{Field: "identifier", Rule: "is none of this client's", WayOut: "read the client again"}}
+		return &IdentifierNotFoundError{ID: identifier}
 	})
+}
+
+func (u *Unit) share(ctx context.Context, c *Client, i *Identifier, shared bool) error {
+	if !shared {
+		owners, err := u.owners(ctx, c, i.Kind, i.Normal, i.Extension)
+		if err != nil {
+			return err
+		}
+		if len(owners) > 0 {
+			return &StateError{Rule: "another client has this " + string(i.Kind) + " too", WayOut: "remove it there first"}
+		}
+	}
+	return u.setFlag(ctx, c, i, "shared", &i.Shared, shared)
 }
 
 // setFlag changes one of an identifier's marks; column is one of ours.

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/clientele-crm/clientele/core/actor"
@@ -23,6 +22,14 @@ type Query struct {
 	Search string
 	// Visitors lists the anonymous ones instead of the others (R11).
 	Visitors bool
+	// Missing limits the list to clients without a value in all of these fields of
+	// the catalogue; email and phone too (R155).
+	Missing []string
+	// Metadata is a key=value that the client's metadata must have; an inner
+	// object's key is written with its path, as in car.colour=red (R37).
+	Metadata string
+	// NotUpdatedSince limits it to clients that nobody changed since (R158).
+	NotUpdatedSince time.Time
 	// After continues a list; the zero value starts it.
 	After Cursor
 	// Limit is 1 to 200; 0 means 50.
@@ -46,7 +53,8 @@ type List struct {
 	Next *Cursor
 }
 
-// List answers a page of live clients (R89). Errors: *actor.Refusal.
+// List answers a page of live clients (R89). Errors: FieldErrors for a filter that
+// is none, *actor.Refusal.
 func (s *Service) List(ctx context.Context, a actor.Actor, q Query) (List, error) {
 	if err := s.require(ctx, a, actor.SeeClients); err != nil {
 		return List{}, err
@@ -54,14 +62,12 @@ func (s *Service) List(ctx context.Context, a actor.Actor, q Query) (List, error
 	if q.Limit <= 0 || q.Limit > 200 {
 		q.Limit = 50
 	}
-	where := ` WHERE c.deleted_at IS NULL AND (c.kind = 'anonymous') = $1`
-	args := []any{q.Visitors}
-	if search := SearchForm(cutTo(q.Search, 200)); search != "" {
-		where += ` AND c.id IN (SELECT client_search($2, $3))`
-		args = append(args, search, digits(search))
+	where, args, err := q.where()
+	if err != nil {
+		return List{}, err
 	}
 	var list List
-	err := s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) error {
+	err = s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) error {
 		list = List{}
 		err := tx.QueryRow(ctx, fmt.Sprintf(`SELECT count(*) FROM (SELECT 1 FROM client c%s LIMIT %d) AS counted`, where, exactCount+1), args...).Scan(&list.Total)
 		if err != nil {
@@ -75,12 +81,48 @@ func (s *Service) List(ctx context.Context, a actor.Actor, q Query) (List, error
 	return list, err
 }
 
+// where is the query as a condition on client c.
+func (q Query) where() (string, []any, error) {
+	where, args := ` WHERE c.deleted_at IS NULL AND (c.kind = 'anonymous') = $1`, []any{q.Visitors}
+	and := func(condition string, values ...any) {
+		for _, v := range values {
+			args = append(args, v)
+			condition = strings.Replace(condition, "?", fmt.Sprintf("$%d", len(args)), 1)
+		}
+		where += ` AND ` + condition
+	}
+	if search := SearchForm(cutTo(q.Search, 200)); search != "" {
+		and(`c.id IN (SELECT client_search(?, ?))`, search, digits(search))
+	}
+	for _, name := range q.Missing {
+		f, known := FieldNamed(name)
+		switch {
+		case known:
+			and(`c.`+f.Name+`::text = ?`, f.empty)
+		case name == string(Email) || name == string(Phone):
+			and(`NOT EXISTS (SELECT 1 FROM client_identifier i WHERE i.client_id = c.id AND i.kind = ?)`, name)
+		default:
+			return "", nil, FieldErrors{{Field: "missing", Rule: "names no field of a client", WayOut: "use email, phone or a field's name such as city"}}
+		}
+	}
+	if q.Metadata != "" {
+		if key, value, ok := strings.Cut(q.Metadata, "="); !ok || key == "" || value == "" {
+			return "", nil, FieldErrors{{Field: "metadata", Rule: "is no key with its value", WayOut: "write key=value, such as plan=gold"}}
+		}
+		and(`c.id IN (SELECT client_with_metadata(?))`, metadataPair(q.Metadata))
+	}
+	if !q.NotUpdatedSince.IsZero() {
+		and(`c.updated_at < ?`, q.NotUpdatedSince)
+	}
+	return where, args, nil
+}
+
 func (l *List) page(ctx context.Context, tx pgx.Tx, q Query, where string, args []any) error {
 	if !q.After.CreatedAt.IsZero() {
 		where += fmt.Sprintf(` AND (c.created_at, c.id) < ($%d, $%d)`, len(args)+1, len(args)+2)
 		args = append(args, q.After.CreatedAt, q.After.ID)
 	}
-	rows, err := tx.Query(ctx, selectClient+where+fmt.Sprintf(` ORDER BY c.created_at DESC, c.id DESC LIMIT %d`, q.Limit+1), args...)
+	rows, err := tx.Query(ctx, selectClient()+where+fmt.Sprintf(` ORDER BY c.created_at DESC, c.id DESC LIMIT %d`, q.Limit+1), args...)
 	if err != nil {
 		return fmt.Errorf("list clients: %w", err)
 	}
@@ -93,40 +135,7 @@ func (l *List) page(ctx context.Context, tx pgx.Tx, q Query, where string, args 
 		last := l.Clients[q.Limit-1]
 		l.Next = &Cursor{CreatedAt: last.CreatedAt, ID: last.ID}
 	}
-	return loadIdentifiers(ctx, tx, l.Clients)
-}
-
-// Sources says where each field's value of a client comes from (R147).
-func (s *Service) Sources(ctx context.Context, a actor.Actor, id ID) (map[string]Provenance, error) {
-	if err := s.require(ctx, a, actor.SeeClients); err != nil {
-		return nil, err
-	}
-	found := map[string]Provenance{}
-	err := s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT field, source, actor, detector, sentence, message_id, cleared, at FROM client_value
- WHERE client_id = (SELECT coalesce(merged_into, id) FROM client WHERE id = $1)`, id)
-		if err != nil {
-			return fmt.Errorf("read sources: %w", err)
-		}
-		list, err := pgx.CollectRows(rows, pgx.RowToStructByName[Provenance])
-		for _, p := range list {
-			found[p.Field] = p
-		}
-		return err
-	})
-	return found, err
-}
-
-// Provenance is where a field's value comes from.
-type Provenance struct {
-	Field     string        `json:"field"`
-	Source    Source        `json:"source"`
-	Actor     string        `json:"actor"`
-	Detector  string        `json:"detector,omitempty"`
-	Sentence  string        `json:"sentence,omitempty"`
-	MessageID uuid.NullUUID `json:"message_id"`
-	Cleared   bool          `json:"cleared"`
-	At        time.Time     `json:"at"`
+	return complete(ctx, tx, l.Clients)
 }
 
 func digits(s string) string {

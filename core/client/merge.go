@@ -260,11 +260,9 @@ func (m *merging) apply(ctx context.Context, plan combination, choices Choices) 
 		m.changes.Fields = append(m.changes.Fields, change)
 		u.Log(c, event.FieldChanged, event.Change(f.Name, change.Before, change.After, "merge"))
 	}
-	identifiers := c.Identifiers
 	*c = plan.client
-	c.Identifiers = identifiers
 	m.changes.frames(&before, c)
-	if err := c.reloadIdentifiers(ctx, u.tx); err != nil {
+	if err := complete(ctx, u.tx, []*Client{c}); err != nil {
 		return err
 	}
 	for _, kind := range []IdentifierKind{Email, Phone} {

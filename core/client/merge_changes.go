@@ -171,8 +171,3 @@ func (c *Client) primaries() []uuid.UUID {
 	}
 	return ids
 }
-
-func (c *Client) reloadIdentifiers(ctx context.Context, tx pgx.Tx) error {
-	c.Identifiers = nil
-	return loadIdentifiers(ctx, tx, []*Client{c})
-}

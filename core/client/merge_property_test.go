@@ -153,6 +153,10 @@ func (l *lives) create() {
 		}
 	}
 	l.records = append(l.records, n)
+	if l.counter%4 == 1 { // some have a newer address that they prefer to the first
+		newer := l.addEmail(n)
+		l.prefer(n, newer)
+	}
 }
 
 // id is where a record's own things are on a side.
@@ -223,7 +227,7 @@ func (l *lives) editNote(r *rapid.T) {
 	}
 }
 
-func (l *lives) addEmail(one *record) {
+func (l *lives) addEmail(one *record) string {
 	l.counter++
 	email := fmt.Sprintf("e%d@x.com", l.counter)
 	for side, a := range l.sides {
@@ -231,6 +235,7 @@ func (l *lives) addEmail(one *record) {
 		l.must(err)
 	}
 	one.emails[email] = false
+	return email
 }
 
 func (l *lives) email(r *rapid.T, of *record, may func(talked bool) bool) string {
@@ -277,13 +282,17 @@ func (l *lives) makePrimary(r *rapid.T) {
 	if of == nil {
 		return
 	}
-	email := l.email(r, of, func(bool) bool { return true })
+	l.prefer(of, l.email(r, of, func(bool) bool { return true }))
+}
+
+// prefer makes an address of a record its primary one.
+func (l *lives) prefer(of *record, email string) {
 	for side, a := range l.sides {
 		c, err := l.clients.Get(context.Background(), a, of.id(side))
 		l.must(err)
 		for _, i := range c.Identifiers {
 			if i.Value == email {
-				_, err := l.clients.MakePrimary(context.Background(), a, c.ID, i.ID)
+				_, err := l.clients.ChangeIdentifier(context.Background(), a, c.ID, i.ID, client.IdentifierChange{Primary: true})
 				l.must(err)
 			}
 		}

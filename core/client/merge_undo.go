@@ -28,7 +28,7 @@ type Undone struct {
 // an address or number that belongs to a restored client. It is possible for 30
 // days, the latest merge of a client first; a member undoes his own merges only.
 //
-// Errors: *StateError, *actor.Refusal.
+// Errors: *MergeNotFoundError, *StateError, *actor.Refusal.
 func (s *Service) UndoMerge(ctx context.Context, a actor.Actor, merge uuid.UUID) (*Undone, error) {
 	if err := s.require(ctx, a, actor.MergeClients); err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func (m *unmerging) open(ctx context.Context) error {
 		Scan(&survivor, &by, &changes, &m.at, &undone, &purged)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return &StateError{Rule: "merge " + m.id.String() + " does not exist", WayOut: "take it from the list of the client's merges"}
+		return &MergeNotFoundError{ID: m.id}
 	case err != nil:
 		return fmt.Errorf("read merge %s: %w", m.id, err)
 	case undone != nil:
@@ -259,7 +259,7 @@ func (m *unmerging) settle(ctx context.Context, c *Client) error {
    AND o.kind = i.kind AND o.normal = i.normal AND o.extension = i.extension AND (i.client_id = $1 OR o.client_id = $1)`, c.ID); err != nil {
 		return fmt.Errorf("mark shared identifiers: %w", err)
 	}
-	if err := c.reloadIdentifiers(ctx, u.tx); err != nil {
+	if err := complete(ctx, u.tx, []*Client{c}); err != nil {
 		return err
 	}
 	for i := range c.Identifiers {

@@ -3,7 +3,10 @@ package client
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxMetadata is the most bytes that a client's metadata may have (R37).
@@ -43,6 +46,48 @@ func mergeMetadata(mine, theirs string) string {
 	out.WriteString(added.String())
 	out.WriteString(mine[end:])
 	return out.String()
+}
+
+// maxPair is the most characters of a pair by which metadata is found.
+const maxPair = 300
+
+// metadataPairs are an object's plain values as folded "key=value" texts, those
+// of objects inside it with a path ("car.colour=red"), by which a client is found
+// (R37). Long values are left out.
+func metadataPairs(object string) []string {
+	found := map[string]bool{}
+	collectPairs("", object, found)
+	return slices.Sorted(maps.Keys(found))
+}
+
+func collectPairs(path, object string, found map[string]bool) {
+	all, _ := members(object) // what is no object has no members
+	for _, m := range all {
+		name := path + m.name
+		values := []json.RawMessage{json.RawMessage(m.value)}
+		if strings.HasPrefix(m.value, "[") && json.Unmarshal([]byte(m.value), &values) != nil {
+			continue
+		}
+		for _, v := range values {
+			if isObject(string(v)) {
+				collectPairs(name+".", string(v), found)
+				continue
+			}
+			text := string(v)
+			var plain string
+			if json.Unmarshal(v, &plain) == nil && text != "null" {
+				text = plain
+			}
+			if pair := metadataPair(name + "=" + text); utf8.RuneCountInString(pair) <= maxPair {
+				found[pair] = true
+			}
+		}
+	}
+}
+
+// metadataPair is the form in which a typed key=value is looked for.
+func metadataPair(typed string) string {
+	return SearchForm(strings.ReplaceAll(strings.ToValidUTF8(typed, ""), "\x00", ""))
 }
 
 // member is one member of an object: where its value starts, and its text.

@@ -44,7 +44,7 @@ func (s *Service) Notes(ctx context.Context, a actor.Actor, id ID) ([]Note, erro
 	}
 	var notes []Note
 	err := s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) error {
-		c, err := Load(ctx, tx, id)
+		c, err := s.read(ctx, tx, a, id)
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/clientele-crm/clientele/core/actor"
@@ -22,24 +21,36 @@ type Queue struct {
 	// Count is how many wait in all, Oldest since when the first one does.
 	Count  int
 	Oldest *time.Time
+	// Names tells how good the names are that automation gave.
+	Names NameRate
 	// Next continues, when there is something to continue with.
 	Next *Cursor
+}
+
+// nameRateFor is the time over which names are counted: long enough for small
+// tenants, short enough that what extraction learnt shows.
+const nameRateFor = 90 * 24 * time.Hour
+
+// NameRate is how often a name that automation gave was none (R148): of the
+// clients with a name that people reviewed since Since, for how many they said so.
+type NameRate struct {
+	Reviewed int       `json:"reviewed"`
+	Wrong    int       `json:"wrong"`
+	Since    time.Time `json:"since"`
+}
+
+// Share is the wrong ones among the reviewed, 0 to 1; 0 when none was reviewed.
+func (r NameRate) Share() float64 {
+	if r.Reviewed == 0 {
+		return 0
+	}
+	return float64(r.Wrong) / float64(r.Reviewed)
 }
 
 // QueuedClient is a client in the queue, each value with where it comes from.
 type QueuedClient struct {
 	Client *Client
 	Values []SourcedValue
-}
-
-// SourcedValue is a value and the sentence it was read in (R147).
-type SourcedValue struct {
-	Field     string        `json:"field"` // of the catalogue, or an identifier's kind
-	Value     string        `json:"value"`
-	Source    Source        `json:"source"`
-	Detector  string        `json:"detector,omitempty"`
-	Sentence  string        `json:"sentence,omitempty"`
-	MessageID uuid.NullUUID `json:"message_id"`
 }
 
 // ReviewQueue answers a page of the queue of new clients; limit is 1 to 200, 0
@@ -58,7 +69,10 @@ func (s *Service) ReviewQueue(ctx context.Context, a actor.Actor, after Cursor, 
 		if err := tx.QueryRow(ctx, `SELECT count(*), min(c.created_at) FROM client c`+waiting).Scan(&q.Count, &q.Oldest); err != nil {
 			return fmt.Errorf("count clients to review: %w", err)
 		}
-		rows, err := tx.Query(ctx, selectClient+waiting+` AND (c.created_at, c.id) > ($1, $2) ORDER BY c.created_at, c.id LIMIT $3`, after.CreatedAt, after.ID, limit+1)
+		if err := q.Names.count(ctx, tx, s.Now().Add(-nameRateFor)); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, selectClient()+waiting+` AND (c.created_at, c.id) > ($1, $2) ORDER BY c.created_at, c.id LIMIT $3`, after.CreatedAt, after.ID, limit+1)
 		if err != nil {
 			return fmt.Errorf("list clients to review: %w", err)
 		}
@@ -71,47 +85,24 @@ func (s *Service) ReviewQueue(ctx context.Context, a actor.Actor, after Cursor, 
 			last := found[limit-1]
 			q.Next = &Cursor{CreatedAt: last.CreatedAt, ID: last.ID}
 		}
-		if err := loadIdentifiers(ctx, tx, found); err != nil {
+		if err := complete(ctx, tx, found); err != nil {
 			return err
 		}
-		return q.sources(ctx, tx, found)
+		sources, err := sourcesOf(ctx, tx, found)
+		for _, c := range found {
+			q.Clients = append(q.Clients, QueuedClient{Client: c, Values: sources[c.ID]})
+		}
+		return err
 	})
 	return q, err
 }
 
-// sources reads where the values of a page come from: of fields from their
-// provenance, of identifiers from the event that added them.
-func (q *Queue) sources(ctx context.Context, tx pgx.Tx, found []*Client) error {
-	ids := make([]ID, len(found))
-	for i, c := range found {
-		ids[i] = c.ID
-	}
-	rows, err := tx.Query(ctx, `SELECT client_id, field, '', source, detector, sentence, message_id FROM client_value WHERE client_id = ANY($1) AND NOT cleared
-UNION ALL
-SELECT i.client_id, i.kind, i.value, i.source, coalesce(e.payload->>'detector', ''), coalesce(e.payload->>'sentence', ''), i.message_id
-  FROM client_identifier i LEFT JOIN event e ON e.client_id = i.client_id AND e.kind = $2 AND e.payload->>'kind' = i.kind AND e.payload->>'value' = i.value
- WHERE i.client_id = ANY($1) ORDER BY 1, 2, 3`, ids, event.IdentifierAdded)
+func (r *NameRate) count(ctx context.Context, tx pgx.Tx, since time.Time) error {
+	*r = NameRate{Since: since}
+	err := tx.QueryRow(ctx, `SELECT count(DISTINCT client_id), count(DISTINCT client_id) FILTER (WHERE kind = 'extraction taught') FROM event
+ WHERE kind IN ('reviewed', 'extraction taught') AND at >= $1 AND (kind = 'extraction taught' OR payload->>'named' = 'true')`, since).Scan(&r.Reviewed, &r.Wrong)
 	if err != nil {
-		return fmt.Errorf("read sources: %w", err)
-	}
-	values := map[ID][]SourcedValue{}
-	var id ID
-	var v SourcedValue
-	_, err = pgx.ForEachRow(rows, []any{&id, &v.Field, &v.Value, &v.Source, &v.Detector, &v.Sentence, &v.MessageID}, func() error {
-		values[id] = append(values[id], v)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("read sources: %w", err)
-	}
-	for _, c := range found {
-		list := values[c.ID]
-		for i := range list {
-			if f, ok := FieldNamed(list[i].Field); ok {
-				list[i].Value = f.Get(c)
-			}
-		}
-		q.Clients = append(q.Clients, QueuedClient{Client: c, Values: list})
+		return fmt.Errorf("count wrong names: %w", err)
 	}
 	return nil
 }
@@ -123,7 +114,7 @@ func (s *Service) ConfirmReview(ctx context.Context, a actor.Actor, id ID) (*Cli
 		if c.Review != Confirmed {
 			c.Review = Confirmed
 			u.touch(c)
-			u.Log(c, event.Reviewed, map[string]any{"review": Confirmed})
+			u.Log(c, event.Reviewed, map[string]any{"review": Confirmed, "named": c.FirstName+c.LastName != ""})
 		}
 		return nil
 	})

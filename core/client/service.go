@@ -21,6 +21,17 @@ type Service struct {
 	Changes Changes
 	// Region of a tenant, for numbers typed without a country code.
 	Region func(ctx context.Context, t actor.TenantID) (string, error)
+
+	revision int64 // see At
+}
+
+// At is the service for changes of a client as it was at a revision: each is
+// refused with a *ConflictError when the client has another one by now. 0 stands
+// for whatever it is. An edit says so itself (Edit.Revision).
+func (s *Service) At(revision int64) *Service {
+	at := *s
+	at.revision = revision
+	return &at
 }
 
 // Get reads one client; the id of a merged one leads to the survivor. Reading a
@@ -31,25 +42,31 @@ func (s *Service) Get(ctx context.Context, a actor.Actor, id ID) (*Client, error
 	}
 	var c *Client
 	err := s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) (err error) {
-		if c, err = Load(ctx, tx, id); err != nil || !c.Sensitive || a.Kind == actor.System {
-			return err
-		}
-		return event.Append(ctx, tx, a, event.Event{
-			Kind: event.Read, ClientID: uuid.NullUUID{UUID: c.ID.UUID, Valid: true}, Payload: map[string]any{}, At: s.Now(),
-		})
+		c, err = s.read(ctx, tx, a, id)
+		return err
 	})
 	return c, err
 }
 
+// read loads a client for somebody who looks at it; a look at a sensitive one is
+// written into the audit.
+func (s *Service) read(ctx context.Context, tx pgx.Tx, a actor.Actor, id ID) (*Client, error) {
+	c, err := Load(ctx, tx, id)
+	if err != nil || !c.Sensitive {
+		return c, err
+	}
+	return c, event.NoteRead(ctx, tx, a, c.ID.UUID, uuid.NullUUID{}, s.Now())
+}
+
 // Timeline answers a client's events, newest first: its own, those of clients
-// merged into it, and those of its conversations (R109).
+// merged into it, and those of its conversations (R109). Errors: Get's.
 func (s *Service) Timeline(ctx context.Context, a actor.Actor, id ID, p event.Page) ([]event.Event, error) {
 	if err := s.require(ctx, a, actor.SeeClients); err != nil {
 		return nil, err
 	}
 	var events []event.Event
 	err := s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) error {
-		c, err := Load(ctx, tx, id)
+		c, err := s.read(ctx, tx, a, id)
 		if err != nil {
 			return err
 		}
@@ -99,9 +116,20 @@ func (s *Service) changeClient(ctx context.Context, a actor.Actor, id ID, reason
 		if c.Deleted() {
 			return &StateError{Rule: "the client is deleted", WayOut: "restore it first"}
 		}
+		if err := s.unchanged(ctx, u, c); err != nil {
+			return err
+		}
 		return fn(ctx, u, c)
 	})
 	return c, err
+}
+
+// unchanged refuses a change of a client that has another revision than At says.
+func (s *Service) unchanged(ctx context.Context, u *Unit, c *Client) error {
+	if s.revision == 0 || s.revision == c.Revision {
+		return nil
+	}
+	return conflict(ctx, u.tx, c, Edit{Revision: s.revision})
 }
 
 // require asks for a right; a refusal is audited.

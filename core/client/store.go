@@ -41,7 +41,7 @@ func load(ctx context.Context, tx pgx.Tx, id ID, suffix string) (*Client, error)
 }
 
 func one(ctx context.Context, tx pgx.Tx, id ID, where string) (*Client, error) {
-	rows, err := tx.Query(ctx, selectClient+where, id)
+	rows, err := tx.Query(ctx, selectClient()+where, id)
 	if err != nil {
 		return nil, fmt.Errorf("read client %s: %w", id, err)
 	}
@@ -52,12 +52,12 @@ func one(ctx context.Context, tx pgx.Tx, id ID, where string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read client %s: %w", id, err)
 	}
-	return c, loadIdentifiers(ctx, tx, []*Client{c})
+	return c, complete(ctx, tx, []*Client{c})
 }
 
 // LoadMany reads clients in the order of ids; ids that don't exist are left out.
 func LoadMany(ctx context.Context, tx pgx.Tx, ids []ID) ([]*Client, error) {
-	rows, err := tx.Query(ctx, selectClient+` WHERE c.id = ANY($1)`, ids)
+	rows, err := tx.Query(ctx, selectClient()+` WHERE c.id = ANY($1)`, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read %d clients: %w", len(ids), err)
 	}
@@ -75,28 +75,40 @@ func LoadMany(ctx context.Context, tx pgx.Tx, ids []ID) ([]*Client, error) {
 			ordered = append(ordered, c)
 		}
 	}
-	return ordered, loadIdentifiers(ctx, tx, ordered)
+	return ordered, complete(ctx, tx, ordered)
 }
 
-func loadIdentifiers(ctx context.Context, tx pgx.Tx, clients []*Client) error {
+// complete reads what clients have besides their row: identifiers, and how many
+// conversations.
+func complete(ctx context.Context, tx pgx.Tx, clients []*Client) error {
 	byID := make(map[ID]*Client, len(clients))
 	ids := make([]ID, 0, len(clients))
 	for _, c := range clients {
 		byID[c.ID] = c
+		c.Identifiers, c.Conversations = nil, 0
 		ids = append(ids, c.ID)
 	}
-	rows, err := tx.Query(ctx, `SELECT id, client_id, kind, value, normal, extension, is_primary, source, verified, shared, active, message_id, created_at
-  FROM client_identifier WHERE client_id = ANY($1) ORDER BY kind, is_primary DESC, created_at, id`, ids)
-	if err != nil {
-		return fmt.Errorf("read identifiers: %w", err)
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[Identifier])
-	if err != nil {
-		return fmt.Errorf("read identifiers: %w", err)
-	}
-	for _, id := range found {
-		c := byID[id.ClientID]
-		c.Identifiers = append(c.Identifiers, id)
+	batch := &pgx.Batch{}
+	batch.Queue(`SELECT id, client_id, kind, value, normal, extension, is_primary, source, verified, shared, active, message_id, created_at
+  FROM client_identifier WHERE client_id = ANY($1) ORDER BY kind, is_primary DESC, created_at, id`, ids).Query(func(rows pgx.Rows) error {
+		found, err := pgx.CollectRows(rows, pgx.RowToStructByName[Identifier])
+		for _, id := range found {
+			c := byID[id.ClientID]
+			c.Identifiers = append(c.Identifiers, id)
+		}
+		return err
+	})
+	batch.Queue(`SELECT client_id, count(*) FROM conversation WHERE client_id = ANY($1) GROUP BY client_id`, ids).Query(func(rows pgx.Rows) error {
+		var id ID
+		var n int
+		_, err := pgx.ForEachRow(rows, []any{&id, &n}, func() error {
+			byID[id].Conversations = n
+			return nil
+		})
+		return err
+	})
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("read identifiers and conversations: %w", err)
 	}
 	return nil
 }
@@ -114,7 +126,9 @@ func Candidates(ctx context.Context, tx pgx.Tx, ids []match.Identifier) ([]match
 			kinds, normals = append(kinds, id.Kind), append(normals, v)
 		}
 	}
-	rows, err := tx.Query(ctx, `SELECT c.id, c.kind = 'shared_mailbox', c.kind = 'anonymous', c.first_name, c.last_name, c.sensitive,
+	rows, err := tx.Query(ctx, `SELECT c.id, c.kind = 'shared_mailbox',
+       c.source = 'chat' AND c.review = 'unreviewed' AND NOT EXISTS (SELECT 1 FROM client_identifier o WHERE o.client_id = c.id AND o.kind <> 'chat'),
+       c.first_name, c.last_name, c.sensitive,
        coalesce(c.last_contact_at, c.created_at), c.deleted_reason, i.kind, i.normal, i.extension, i.shared,
        i.source <> 'extraction' OR i.verified
   FROM client_identifier i JOIN client c ON c.tenant_id = i.tenant_id AND c.id = i.client_id
@@ -180,19 +194,36 @@ func searchText(c *Client) string {
 }
 
 func save(ctx context.Context, tx pgx.Tx, c *Client) error {
-	_, err := tx.Exec(ctx, `UPDATE client SET revision = $2, kind = $3, first_name = $4, last_name = $5, company = $6, company_key = $7,
-  street = $8, city = $9, state = $10, zip = $11, country = $12, date_of_birth = $13, metadata = $14::text::json,
-  tags = $15, review = $16, search_text = $17, last_contact_at = $18, updated_at = $19, preferred_channels = $20,
-  contact_windows = $21::text::jsonb, timezone = $22, never_auto_send = $23, human_review_required = $24, sensitive = $25, created_at = $26
- WHERE id = $1`, c.ID, c.Revision, c.Kind, c.FirstName, c.LastName, c.Company, match.CompanyKey(c.Company),
-		c.Street, c.City, c.State, c.Zip, c.Country, c.DateOfBirth, c.Metadata,
-		c.Tags, c.Review, searchText(c), c.LastContactAt, c.UpdatedAt, c.PreferredChannels,
-		string(c.ContactWindows), c.Timezone, c.NeverAutoSend, c.HumanReviewRequired, c.Sensitive, c.CreatedAt)
-	if err != nil {
+	set := []string{
+		"revision = $2", "kind = $3", "company_key = $4", "tags = $5", "review = $6", "search_text = $7", "last_contact_at = $8", "updated_at = $9",
+		"preferred_channels = $10", "contact_windows = $11::text::jsonb", "timezone = $12", "never_auto_send = $13", "human_review_required = $14",
+		"sensitive = $15", "created_at = $16", "metadata_pairs = $17",
+	}
+	values := []any{
+		c.ID, c.Revision, c.Kind, match.CompanyKey(c.Company), c.Tags, c.Review, searchText(c), c.LastContactAt, c.UpdatedAt,
+		c.PreferredChannels, string(c.ContactWindows), c.Timezone, c.NeverAutoSend, c.HumanReviewRequired,
+		c.Sensitive, c.CreatedAt, orNone(metadataPairs(c.Metadata)),
+	}
+	for _, f := range Fields() {
+		values = append(values, f.Get(c))
+		set = append(set, fmt.Sprintf(f.written(), len(values)))
+	}
+	if _, err := tx.Exec(ctx, `UPDATE client SET `+strings.Join(set, ", ")+` WHERE id = $1`, values...); err != nil {
 		return fmt.Errorf("save client %s: %w", c.ID, err)
 	}
 	return nil
 }
+
+// written and selected are the field in an UPDATE, before its parameter's number
+// is known, and in a SELECT from c.
+func (f Field) written() string {
+	if f.json {
+		return f.Name + " = $%d::text::json"
+	}
+	return f.Name + " = $%d"
+}
+
+func (f Field) selected() string { return "c." + f.Name + "::text AS " + f.Name }
 
 func insert(ctx context.Context, tx pgx.Tx, tenant uuid.UUID, c *Client) error {
 	_, err := tx.Exec(ctx, `INSERT INTO client (id, tenant_id, kind, source, origin, review, created_at, updated_at)
@@ -203,7 +234,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $7)`, c.ID, tenant, c.Kind, c.Source, c.Orig
 	return nil
 }
 
-const selectClient = `SELECT c.id, c.revision, c.kind, c.first_name, c.last_name, c.company, c.company_key, c.street, c.city, c.state,
-  c.zip, c.country, c.date_of_birth, c.metadata::text AS metadata, c.preferred_channels, c.contact_windows, c.timezone, c.never_auto_send,
+// selectClient reads whole clients; what follows it begins with WHERE.
+func selectClient() string {
+	columns := `SELECT c.id, c.revision, c.kind, c.company_key, c.preferred_channels, c.contact_windows, c.timezone, c.never_auto_send,
   c.human_review_required, c.sensitive, c.tags, c.source, c.origin, c.review, c.last_contact_at, c.created_at, c.updated_at,
-  c.deleted_at, c.deleted_reason, c.merged_into FROM client c`
+  c.deleted_at, c.deleted_reason, c.merged_into`
+	for _, f := range Fields() {
+		columns += ", " + f.selected()
+	}
+	return columns + ` FROM client c`
+}

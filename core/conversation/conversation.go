@@ -67,6 +67,25 @@ type Conversation struct {
 	Revision      int64         `json:"revision"`
 }
 
+// Head is a conversation in a list, with enough to follow the client's journey
+// (R175): whose it is, and what was said last.
+type Head struct {
+	Conversation
+	// ClientName is what the linked client is called, or empty.
+	ClientName string `json:"client_name"`
+	// Last is the last message.
+	Last Last `json:"last_message"`
+}
+
+// Last is the last message of a conversation, in short.
+type Last struct {
+	Direction string `json:"direction"`
+	// Party is the outside party's address or number.
+	Party string `json:"party"`
+	// Excerpt is the beginning of what was said, at most 200 characters.
+	Excerpt string `json:"excerpt"`
+}
+
 // Message is one message of a conversation, as text.
 type Message struct {
 	ID             uuid.UUID      `json:"id"`

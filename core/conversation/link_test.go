@@ -135,7 +135,7 @@ func TestConfirmedLinkIsCertain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	uncertain := func() []conversation.Conversation {
+	uncertain := func() []conversation.Head {
 		t.Helper()
 		found, _, err := convs.List(t.Context(), admin, conversation.Query{Uncertain: true})
 		if err != nil {

@@ -27,7 +27,7 @@ type Service struct {
 
 // Query asks for conversations, the last contacted first.
 type Query struct {
-	// Client limits the list to one client's (R108).
+	// Client limits the list to one client's, of all channels (R108, R172).
 	Client *client.ID
 	// Unlinked limits it to those without a client, Uncertain to guesses (R157).
 	Unlinked, Uncertain bool
@@ -42,8 +42,9 @@ type Cursor struct {
 	ID            ID
 }
 
-// List answers a page; Next is nil at the end.
-func (s *Service) List(ctx context.Context, a actor.Actor, q Query) (found []Conversation, next *Cursor, err error) {
+// List answers a page; Next is nil at the end (R172–R175). Errors:
+// *client.NotFoundError, *actor.Refusal.
+func (s *Service) List(ctx context.Context, a actor.Actor, q Query) (found []Head, next *Cursor, err error) {
 	if err := event.Require(ctx, s.DB, a, actor.SeeClients, s.now()); err != nil {
 		return nil, nil, err
 	}
@@ -63,18 +64,60 @@ func (s *Service) List(ctx context.Context, a actor.Actor, q Query) (found []Con
 		if err != nil {
 			return fmt.Errorf("list conversations: %w", err)
 		}
-		found, err = pgx.CollectRows(rows, pgx.RowToStructByName[Conversation])
+		page, err := pgx.CollectRows(rows, pgx.RowToStructByName[Conversation])
+		if err != nil {
+			return fmt.Errorf("list conversations: %w", err)
+		}
+		if next = nil; len(page) > q.Limit {
+			page = page[:q.Limit]
+			last := page[q.Limit-1]
+			next = &Cursor{LastMessageAt: last.LastMessageAt, ID: last.ID}
+		}
+		found, err = heads(ctx, tx, page)
 		return err
 	})
+	return found, next, err
+}
+
+// heads adds to conversations whose they are and what was said last.
+func heads(ctx context.Context, tx pgx.Tx, page []Conversation) ([]Head, error) {
+	heads := make([]Head, len(page))
+	at := map[ID]*Head{}
+	ids := []ID{}
+	var clients []client.ID
+	for i, c := range page {
+		heads[i].Conversation = c
+		at[c.ID], ids = &heads[i], append(ids, c.ID)
+		if linked, ok := c.Client(); ok {
+			clients = append(clients, linked)
+		}
+	}
+	linked, err := client.LoadMany(ctx, tx, clients)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if len(found) > q.Limit {
-		found = found[:q.Limit]
-		last := found[q.Limit-1]
-		next = &Cursor{LastMessageAt: last.LastMessageAt, ID: last.ID}
+	names := map[uuid.UUID]string{}
+	for _, c := range linked {
+		names[c.ID.UUID] = c.DisplayName()
 	}
-	return found, next, nil
+	for i := range heads {
+		heads[i].ClientName = names[heads[i].ClientID.UUID]
+	}
+	rows, err := tx.Query(ctx, `SELECT m.* FROM unnest($1::uuid[]) AS c (id) CROSS JOIN LATERAL (
+  SELECT conversation_id, direction, party, left(CASE WHEN own_words = '' THEN text ELSE own_words END, 200)
+    FROM message WHERE conversation_id = c.id ORDER BY sent_at DESC, id DESC LIMIT 1) m`, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read last messages: %w", err)
+	}
+	var id ID
+	var last Last
+	if _, err := pgx.ForEachRow(rows, []any{&id, &last.Direction, &last.Party, &last.Excerpt}, func() error {
+		at[id].Last = last
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("read last messages: %w", err)
+	}
+	return heads, nil
 }
 
 func (q Query) where() (string, []any) {
@@ -118,7 +161,7 @@ func (s *Service) Get(ctx context.Context, a actor.Actor, id ID) (*Conversation,
 
 // noteRead writes the read of a sensitive client's conversation into the audit.
 func (s *Service) noteRead(ctx context.Context, tx pgx.Tx, a actor.Actor, c *Conversation) error {
-	if !c.ClientID.Valid || a.Kind == actor.System {
+	if !c.ClientID.Valid {
 		return nil
 	}
 	var sensitive bool
@@ -128,9 +171,7 @@ func (s *Service) noteRead(ctx context.Context, tx pgx.Tx, a actor.Actor, c *Con
 	if !sensitive {
 		return nil
 	}
-	return event.Append(ctx, tx, a, event.Event{
-		Kind: event.Read, ClientID: c.ClientID, ConversationID: uuid.NullUUID{UUID: c.ID.UUID, Valid: true}, Payload: map[string]any{}, At: s.now(),
-	})
+	return event.NoteRead(ctx, tx, a, c.ClientID.UUID, uuid.NullUUID{UUID: c.ID.UUID, Valid: true}, s.now())
 }
 
 // Run is one extraction run over a message, and what matching decided on it.
@@ -139,6 +180,9 @@ type Run struct {
 	MessageID uuid.UUID       `json:"message_id"`
 	Findings  json.RawMessage `json:"findings"`
 	Decision  json.RawMessage `json:"decision"`
+	// Advice is what the tenant's AI endpoint said of the run, and what came of it;
+	// null when nobody was asked.
+	Advice    json.RawMessage `json:"advice"`
 	CreatedAt time.Time       `json:"created_at"`
 }
 
@@ -155,7 +199,7 @@ func (s *Service) Explain(ctx context.Context, a actor.Actor, id ID) (*Conversat
 		if c, err = Load(ctx, tx, id); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, `SELECT id, message_id, findings, decision, created_at FROM extraction_run
+		rows, err := tx.Query(ctx, `SELECT id, message_id, findings, decision, advice, created_at FROM extraction_run
  WHERE conversation_id = $1 ORDER BY created_at DESC, id DESC LIMIT 100`, id)
 		if err != nil {
 			return fmt.Errorf("read extraction runs: %w", err)

@@ -51,6 +51,8 @@ const (
 	Taught               Kind = "extraction taught"
 	Connection           Kind = "connection changed"
 	Mapping              Kind = "mapping changed"
+	SenderChanged        Kind = "sender changed"
+	Configured           Kind = "settings changed"
 )
 
 // Event is one thing that happened.

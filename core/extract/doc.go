@@ -14,6 +14,10 @@
 //	Validator    confirm or veto each candidate in context     validator.go
 //	Result       findings with span, confidence and reason     run.go
 //
+// What is unsure after that may be asked of an assistant outside: Inquire says
+// what (assist.go), ReadOpinion takes its answer whole or not at all (opinion.go),
+// and Weigh decides what its word counts.
+//
 // Whose data it is comes first: quoted people, our own agents and third
 // persons are cut or marked before anything counts. Precision goes before
 // recall, because a wrong name on a client is worse than none; what is

@@ -13,6 +13,11 @@ const (
 	FieldBirthDate Field = "birth_date"
 )
 
+// Fields lists the fields in the order in which findings come.
+func Fields() []Field {
+	return []Field{FieldEmail, FieldPhone, FieldName, FieldCompany, FieldAddress, FieldBirthDate}
+}
+
 // Verdict is the outcome for a candidate: accepted ones may be written,
 // suggested ones wait for a human, rejected ones are kept for the log (R125).
 type Verdict string

@@ -119,10 +119,9 @@ func (r *run) findFacts() {
 	}
 }
 
-var fieldOrder = []Field{FieldEmail, FieldPhone, FieldName, FieldCompany, FieldAddress, FieldBirthDate}
-
 // settle orders the findings and joins what was found twice.
 func (r *run) settle() []Finding {
+	fieldOrder := Fields()
 	slices.SortStableFunc(r.findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(slices.Index(fieldOrder, a.Field), slices.Index(fieldOrder, b.Field)), cmp.Compare(rank(a.Verdict), rank(b.Verdict)), cmp.Compare(a.Span.Start, b.Span.Start))
 	})

@@ -28,6 +28,10 @@ type Service struct {
 	Now           func() time.Time
 	Clients       client.Changes
 	Conversations conversation.Changes
+	// AskAssistant is told, in the message's transaction, of a run with something
+	// to ask the tenant's AI endpoint; it sees to it that Advise is called once that
+	// has committed. Nil: nobody is asked.
+	AskAssistant func(ctx context.Context, tx pgx.Tx, t actor.TenantID, run uuid.UUID) error
 }
 
 // Result is what became of a message.

@@ -58,8 +58,8 @@ func (p *processing) chooseClient(ctx context.Context, d match.Decision) (*clien
 		switch {
 		case d.Mailbox:
 			kind = client.SharedMailbox
-		case d.By.Kind == match.KindChat && len(p.facts.Own) == 1 && len(p.facts.Stated) == 0:
-			kind = client.Anonymous
+		case !p.reachable():
+			kind = client.Anonymous // until it has a name, an email or a phone (R11)
 		}
 		p.result.ClientCreated = true
 		return p.unit.Create(ctx, client.New{
@@ -71,6 +71,13 @@ func (p *processing) chooseClient(ctx context.Context, d match.Decision) (*clien
 	default:
 		return nil, nil
 	}
+}
+
+// reachable: the message brings an email or a phone.
+func (p *processing) reachable() bool {
+	return slices.ContainsFunc(slices.Concat(p.facts.Own, p.facts.Stated), func(id match.Identifier) bool {
+		return id.Kind == match.KindEmail || id.Kind == match.KindPhone
+	})
 }
 
 // reclaim takes an identifier away from a client that had it only from text,
@@ -169,23 +176,22 @@ func (p *processing) fill(ctx context.Context, c *client.Client) error {
 	if p.reading.stored.Direction == "outbound" && p.reading.place.Channel != "voice" {
 		return p.fillRecipient(ctx, c)
 	}
-	var fillings []client.Filling
+	var filled []client.Filling
 	for _, x := range p.found.Findings {
-		values := p.fillings(x)
+		values := fillings(x, p.reading.stored.ID)
 		identifier := x.Field == extract.FieldEmail || x.Field == extract.FieldPhone
 		if identifier && x.Stated && x.Verdict == extract.Accepted && c.Kind != client.SharedMailbox {
 			continue // identify has brought it, or found it to be another's
 		}
 		if !identifier && x.Verdict == extract.Accepted && x.Whose != extract.WhoseOther && c.Kind != client.SharedMailbox {
-			fillings = append(fillings, values...)
+			filled = append(filled, values...)
 			continue
 		}
 		if err := p.suggestValues(ctx, c, x, values); err != nil {
 			return err
 		}
 	}
-	fillings = p.addHeaderName(fillings, c)
-	return p.unit.Fill(ctx, c, fillings)
+	return p.unit.Fill(ctx, c, p.addHeaderName(filled, c))
 }
 
 // fillRecipient: our own mail says of its recipient only how we address him.
@@ -194,23 +200,24 @@ func (p *processing) fillRecipient(ctx context.Context, c *client.Client) error 
 }
 
 // addHeaderName uses the name that the header shows when the text has none.
-func (p *processing) addHeaderName(fillings []client.Filling, c *client.Client) []client.Filling {
-	named := slices.ContainsFunc(fillings, func(f client.Filling) bool { return strings.HasSuffix(f.Field, "_name") })
+func (p *processing) addHeaderName(filled []client.Filling, c *client.Client) []client.Filling {
+	named := slices.ContainsFunc(filled, func(f client.Filling) bool { return strings.HasSuffix(f.Field, "_name") })
 	sender := p.found.Sender
 	if named || c.Kind == client.SharedMailbox || sender.First+sender.Last == "" {
-		return fillings
+		return filled
 	}
 	for field, text := range map[string]string{"first_name": sender.First, "last_name": sender.Last} {
-		fillings = append(fillings, client.Filling{
+		filled = append(filled, client.Filling{
 			Field: field, Text: text, Source: client.FromChannel, MessageID: valid(p.reading.stored.ID),
 			Evidence: client.Evidence{Detector: "header", Confidence: 0.9, Sentence: strings.TrimSpace(sender.First + " " + sender.Last)},
 		})
 	}
-	return fillings
+	return filled
 }
 
-// fillings are the fields that a finding would fill; identifiers fill none.
-func (p *processing) fillings(x extract.Finding) []client.Filling {
+// fillings are the fields that a finding of a message would fill; identifiers
+// fill none.
+func fillings(x extract.Finding, message uuid.UUID) []client.Filling {
 	texts := map[string]string{}
 	switch x.Field {
 	case extract.FieldName:
@@ -228,7 +235,7 @@ func (p *processing) fillings(x extract.Finding) []client.Filling {
 	for _, field := range client.Fields() {
 		if text := cleanText(texts[field.Name]); text != "" {
 			out = append(out, client.Filling{
-				Field: field.Name, Text: text, Source: sourceOf(x), MessageID: valid(p.reading.stored.ID), Evidence: evidence(x),
+				Field: field.Name, Text: text, Source: sourceOf(x), MessageID: valid(message), Evidence: evidence(x),
 			})
 		}
 	}

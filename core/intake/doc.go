@@ -6,6 +6,7 @@
 //
 // In this room: the message that pushers send (message.go), accepting
 // (accept.go), reading it into one normal shape (read.go), the transaction
-// (process.go, apply.go), and what retries (sweep.go). How text becomes findings
+// (process.go, apply.go), what retries (sweep.go), and the second opinion that an
+// AI endpoint may give after the commit (assist.go). How text becomes findings
 // and how a client is chosen stand in extract and match.
 package intake

@@ -207,8 +207,9 @@ func (p *processing) lock(ctx context.Context) error {
 
 // record stores the run and what was decided (R125, R199).
 func (p *processing) record(ctx context.Context, d match.Decision) error {
+	id := uuid.Must(uuid.NewV7())
 	_, err := p.tx.Exec(ctx, `INSERT INTO extraction_run (id, tenant_id, message_id, conversation_id, findings, decision, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)`, uuid.Must(uuid.NewV7()), p.actor.Tenant, p.reading.stored.ID, p.conversation.ID,
+VALUES ($1, $2, $3, $4, $5, $6, $7)`, id, p.actor.Tenant, p.reading.stored.ID, p.conversation.ID,
 		stored(p.found), map[string]any{
 			"decision": d, "own": p.facts.Own, "stated": p.facts.Stated, "candidates": p.candidates,
 			"name": []string{p.facts.First, p.facts.Last}, "linked_to": p.result.ClientID,
@@ -216,7 +217,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)`, uuid.Must(uuid.NewV7()), p.actor.Tenant, p
 	if err != nil {
 		return fmt.Errorf("store extraction run: %w", err)
 	}
-	return nil
+	return p.askAssistant(ctx, id)
 }
 
 // stored is the run as it is kept: JSON that PostgreSQL takes.

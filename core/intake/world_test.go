@@ -135,6 +135,12 @@ func (w *world) exec(sql string, args ...any) {
 	})
 }
 
+// scan reads one value.
+func (w *world) scan(into any, sql string, args ...any) {
+	w.t.Helper()
+	w.sql(func(ctx context.Context, tx pgx.Tx) error { return tx.QueryRow(ctx, sql, args...).Scan(into) })
+}
+
 func names(clients []*client.Client) string {
 	s := ""
 	for _, c := range clients {

@@ -34,9 +34,11 @@ type Held struct {
 
 // Candidate is a client that holds one of the identifiers of a message.
 type Candidate struct {
-	ID          uuid.UUID `json:"id"`
-	Mailbox     bool      `json:"mailbox"`   // a shared-mailbox client (R9)
-	Anonymous   bool      `json:"anonymous"` // a chat visitor nobody knows (R11)
+	ID      uuid.UUID `json:"id"`
+	Mailbox bool      `json:"mailbox"` // a shared-mailbox client (R9)
+	// Anonymous: a chat visitor whom nothing but sessions identifies (R11), whatever
+	// he called himself.
+	Anonymous   bool      `json:"anonymous"`
 	First       string    `json:"-"`
 	Last        string    `json:"-"`
 	Sensitive   bool      `json:"sensitive"`

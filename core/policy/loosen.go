@@ -10,7 +10,12 @@ func Loosened(from, to Policy) []string {
 			looser = append(looser, name)
 		}
 	}
-	add("contact_windows", looserWindows(from, to))
+	before, after := hoursLeft(from), hoursLeft(to)
+	restricted := before != wholeWeek()
+	moved := from.Timezone.Value != to.Timezone.Value
+	add("contact_windows", restricted && !moved && !after.within(&before))
+	// In another zone the same hours are others.
+	add("timezone", restricted && moved)
 	add("never_auto_send", from.NeverAutoSend.Value && !to.NeverAutoSend.Value)
 	add("human_review_required", from.ReviewRequired.Value && !to.ReviewRequired.Value)
 	add("ai_autonomy", stricter(to.Autonomy.Value, from.Autonomy.Value) < 0)
@@ -24,12 +29,8 @@ func Loosened(from, to Policy) []string {
 	return looser
 }
 
-// looserWindows: some minute is open that was closed. In another zone the same
-// hours are others, so that only no restriction before makes it sure.
-func looserWindows(from, to Policy) bool {
-	before, after := windowsOf(from.Windows.Value), windowsOf(to.Windows.Value)
-	if before == wholeWeek() {
-		return false
-	}
-	return from.Timezone.Value != to.Timezone.Value || !after.within(&before)
+// hoursLeft are the minutes of the week at which something automated may leave.
+func hoursLeft(p Policy) week {
+	open, quiet := windowsOf(p.Windows.Value), weekOf(p.QuietHours.Value)
+	return open.without(&quiet)
 }

@@ -36,18 +36,23 @@ func wholeWeek() (w week) {
 	return w
 }
 
-// add takes in the minutes from ≤ m < to, where to may lie in the next week.
+// add takes in the minutes from ≤ m < to, at least one; to may lie in the next week.
 func (w *week) add(from, to int) {
 	if to > minutesAWeek {
-		w.add(0, to-minutesAWeek)
+		w.add(0, to-minutesAWeek) // Sunday's night is Monday's morning
 		to = minutesAWeek
 	}
-	for m := from; m < to; {
-		word, bit := m/64, m%64
-		n := min(64-bit, to-m)
-		w[word] |= (^uint64(0) >> (64 - n)) << bit
-		m += n
+	first, last := from/64, (to-1)/64
+	from64, to64 := ^uint64(0)<<(from%64), ^uint64(0)>>(63-(to-1)%64)
+	if first == last {
+		w[first] |= from64 & to64
+		return
 	}
+	w[first] |= from64
+	for i := first + 1; i < last; i++ {
+		w[i] = ^uint64(0)
+	}
+	w[last] |= to64
 }
 
 func (w *week) has(minute int) bool { return w[minute/64]>>(minute%64)&1 == 1 }

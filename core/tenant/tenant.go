@@ -43,48 +43,6 @@ type Tenant struct {
 	CreatedAt time.Time      `json:"created_at"`
 }
 
-// Settings are what an admin may change (R192), in force on the next message.
-type Settings struct {
-	// Extraction is passed to every run; its Region follows the tenant's.
-	Extraction extract.Settings `json:"extraction"`
-	// NoCreation lists channels that never create clients.
-	NoCreation []string `json:"no_creation,omitempty"`
-	// IdleMinutes by channel: after so much silence a conversation has ended.
-	// Absent: DefaultIdle. A call ends at once.
-	IdleMinutes map[string]int `json:"idle_minutes,omitempty"`
-}
-
-// DefaultIdle is the silence that ends a conversation when nothing else does
-// (R167, design.md §11).
-func DefaultIdle(channel string) time.Duration {
-	switch channel {
-	case "chat":
-		return 30 * time.Minute
-	case "voice":
-		return 0
-	default:
-		return 24 * time.Hour
-	}
-}
-
-// Idle is the silence after which a conversation of the channel has ended.
-func (s Settings) Idle(channel string) time.Duration {
-	if m, ok := s.IdleMinutes[channel]; ok && channel != "voice" {
-		return time.Duration(m) * time.Minute
-	}
-	return DefaultIdle(channel)
-}
-
-// MayCreate tells whether messages of the channel may create clients.
-func (s Settings) MayCreate(channel string) bool {
-	for _, c := range s.NoCreation {
-		if c == channel {
-			return false
-		}
-	}
-	return true
-}
-
 // ExtractSettings are the settings of an extraction run for the tenant.
 func (t Tenant) ExtractSettings() extract.Settings {
 	s := t.Settings.Extraction
@@ -130,7 +88,7 @@ func (s *Service) Create(ctx context.Context, a actor.Actor, n New) (Tenant, err
 		ID: actor.TenantID{UUID: uuid.Must(uuid.NewV7())}, Slug: n.Slug, Name: strings.TrimSpace(n.Name), Region: strings.ToUpper(n.Region),
 		Timezone: n.Timezone, Status: Active, Settings: n.Settings, CreatedAt: s.Now(),
 	}
-	if err := t.validate(); err != nil {
+	if err := errors.Join(t.validate(), t.Settings.validate(t.Region)); err != nil {
 		return Tenant{}, err
 	}
 	err := s.DB.Global(ctx, func(ctx context.Context, tx pgx.Tx) error {
@@ -183,18 +141,6 @@ func (s *Service) SetStatus(ctx context.Context, a actor.Actor, slug string, sta
 	})
 }
 
-// ChangeSettings stores new settings of the actor's tenant. Errors:
-// *actor.Refusal.
-func (s *Service) ChangeSettings(ctx context.Context, a actor.Actor, settings Settings) error {
-	if err := a.Require(actor.Administer); err != nil {
-		return err
-	}
-	return s.DB.Global(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE tenant SET settings = $2 WHERE id = $1`, a.Tenant, settings)
-		return err
-	})
-}
-
 func (s *Service) one(ctx context.Context, name, where string, args ...any) (Tenant, error) {
 	found, err := s.query(ctx, where, args...)
 	if err != nil {
@@ -206,27 +152,31 @@ func (s *Service) one(ctx context.Context, name, where string, args ...any) (Ten
 	return found[0], nil
 }
 
-func (s *Service) query(ctx context.Context, where string, args ...any) ([]Tenant, error) {
-	var found []Tenant
-	err := s.DB.Global(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT id, slug, name, region, timezone, status, settings, created_at FROM tenant`+where, args...)
-		if err != nil {
-			return err
-		}
-		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Tenant, error) {
-			var t Tenant
-			var settings []byte
-			if err := row.Scan(&t.ID, &t.Slug, &t.Name, &t.Region, &t.Timezone, &t.Status, &settings, &t.CreatedAt); err != nil {
-				return t, err
-			}
-			return t, json.Unmarshal(settings, &t.Settings)
-		})
+func (s *Service) query(ctx context.Context, where string, args ...any) (found []Tenant, err error) {
+	err = s.DB.Global(ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
+		found, err = query(ctx, tx, where, args...)
 		return err
 	})
-	if err != nil && !errors.Is(err, context.Canceled) {
+	return found, err
+}
+
+func query(ctx context.Context, tx pgx.Tx, where string, args ...any) ([]Tenant, error) {
+	rows, err := tx.Query(ctx, `SELECT id, slug, name, region, timezone, status, settings, created_at FROM tenant`+where, args...)
+	if err != nil {
 		return nil, fmt.Errorf("read tenants: %w", err)
 	}
-	return found, err
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Tenant, error) {
+		var t Tenant
+		var settings []byte
+		if err := row.Scan(&t.ID, &t.Slug, &t.Name, &t.Region, &t.Timezone, &t.Status, &settings, &t.CreatedAt); err != nil {
+			return t, err
+		}
+		return t, json.Unmarshal(settings, &t.Settings)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read tenants: %w", err)
+	}
+	return found, nil
 }
 
 func (t Tenant) validate() error {

@@ -21,6 +21,8 @@ import (
 	"github.com/clientele-crm/clientele/core/intake"
 	"github.com/clientele-crm/clientele/core/tenant"
 	"github.com/clientele-crm/clientele/host/access"
+	"github.com/clientele-crm/clientele/host/channel/assist"
+	"github.com/clientele-crm/clientele/host/channel/sender"
 	"github.com/clientele-crm/clientele/host/connection"
 	"github.com/clientele-crm/clientele/host/crmsync"
 	"github.com/clientele-crm/clientele/host/plugin/catalog"
@@ -36,7 +38,9 @@ type Services struct {
 	Clients       *client.Service
 	Conversations *conversation.Service
 	Intake        *intake.Service
+	Assistant     *assist.Desk
 	Connections   *connection.Service
+	Senders       *sender.Service
 	Sync          *crmsync.Status
 	Audit         *event.Auditor
 	Adapters      *catalog.Desk

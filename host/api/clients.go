@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +28,7 @@ type Client struct {
 	PreferredChannels   []string            `json:"preferred_channels"`
 	Timezone            string              `json:"timezone"`
 	Tags                []string            `json:"tags"`
+	Conversations       int                 `json:"conversations" doc:"How many conversations are linked to the client"`
 	Source              string              `json:"source" doc:"The channel or way that the client came by"`
 	Review              client.Review       `json:"review" enum:"unreviewed,confirmed"`
 	LastContactAt       *time.Time          `json:"last_contact_at"`
@@ -59,7 +59,7 @@ func clientBody(c *client.Client) *Client {
 	return &Client{
 		ID: c.ID, Revision: c.Revision, Kind: c.Kind, Name: c.DisplayName(), Fields: fields, Identifiers: list(c.Identifiers),
 		Sensitive: c.Sensitive, NeverAutoSend: c.NeverAutoSend, HumanReviewRequired: c.HumanReviewRequired,
-		PreferredChannels: list(c.PreferredChannels), Timezone: c.Timezone, Tags: list(c.Tags), Source: c.Source, Review: c.Review,
+		PreferredChannels: list(c.PreferredChannels), Timezone: c.Timezone, Tags: list(c.Tags), Conversations: c.Conversations, Source: c.Source, Review: c.Review,
 		LastContactAt: c.LastContactAt, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
 	}
 }
@@ -67,8 +67,15 @@ func clientBody(c *client.Client) *Client {
 type listClientsInput struct {
 	Search   string `query:"q" maxLength:"200" doc:"Part of a name, company, email or phone"`
 	Visitors bool   `query:"visitors" doc:"List the anonymous chat visitors instead"`
-	Cursor   string `query:"cursor" doc:"The next of the page before"`
-	Limit    int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	ClientFilters
+	PageQuery
+}
+
+// ClientFilters limit a list of clients; all that are given must hold.
+type ClientFilters struct {
+	Missing         []string  `query:"missing" maxItems:"20" doc:"Fields without a value: email, phone, or of the catalogue"`
+	Metadata        string    `query:"metadata" maxLength:"300" doc:"A key=value of the metadata; of an inner object with its path, as in car.colour=red"`
+	NotUpdatedSince time.Time `query:"not_updated_since" doc:"Nobody has changed them since"`
 }
 
 type listClientsOutput struct {
@@ -85,7 +92,10 @@ func (s *server) listClients(ctx context.Context, a actor.Actor, in *listClients
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.Clients.List(ctx, a, client.Query{Search: in.Search, Visitors: in.Visitors, After: after, Limit: in.Limit})
+	found, err := s.Clients.List(ctx, a, client.Query{
+		Search: in.Search, Visitors: in.Visitors, Missing: in.Missing, Metadata: in.Metadata, NotUpdatedSince: in.NotUpdatedSince,
+		After: after, Limit: in.Limit,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -144,21 +154,37 @@ func (s *server) createClient(ctx context.Context, a actor.Actor, in *createClie
 	return out, nil
 }
 
+// IfMatch is the part of an input that says which state of a client a change is
+// based on; with another one by now it is answered 412.
+type IfMatch struct {
+	ETag     string `header:"If-Match" doc:"The ETag that your change is based on"`
+	revision int64
+}
+
+// Resolve implements huma.Resolver: none, and *, match all.
+func (m *IfMatch) Resolve(huma.Context) []error {
+	if m.ETag == "" || m.ETag == "*" {
+		return nil
+	}
+	revision, err := strconv.ParseInt(strings.Trim(m.ETag, `"`), 10, 64)
+	if err != nil || revision <= 0 || etag(revision) != m.ETag {
+		return []error{&huma.ErrorDetail{Location: "header.If-Match", Message: `is no ETag of ours, which looks like "3"`}}
+	}
+	m.revision = revision
+	return nil
+}
+
 type updateClientInput struct {
 	ClientPath
-	IfMatch string `header:"If-Match" doc:"The ETag that your change is based on"`
-	Body    ClientEdit
+	IfMatch
+	Body ClientEdit
 }
 
 func (in *updateClientInput) tenant() string { return in.Body.Tenant }
 
 func (s *server) updateClient(ctx context.Context, a actor.Actor, in *updateClientInput) (*clientOutput, error) {
-	revision, err := parseETag(in.IfMatch)
-	if err != nil {
-		return nil, err
-	}
 	edit := in.Body.edit()
-	edit.Revision = revision
+	edit.Revision = in.revision
 	return clientOrError(s.Clients.Update(ctx, a, in.ID, edit))
 }
 
@@ -177,6 +203,13 @@ func (s *server) listClientConversations(ctx context.Context, a actor.Actor, in 
 	return s.conversationPage(ctx, a, conversation.Query{Client: &in.ID}, in.PageQuery)
 }
 
+type timelineInput struct {
+	ClientPath
+	PageQuery
+	Order string       `query:"order" enum:"newest,oldest" default:"newest" doc:"Which events come first"`
+	Kinds []event.Kind `query:"kind" maxItems:"20" doc:"Only events of these kinds, such as message or merged"`
+}
+
 type timelineOutput struct {
 	Body struct {
 		Events []event.Event `json:"events"`
@@ -184,12 +217,13 @@ type timelineOutput struct {
 	}
 }
 
-func (s *server) listTimeline(ctx context.Context, a actor.Actor, in *clientPageInput) (*timelineOutput, error) {
+func (s *server) listTimeline(ctx context.Context, a actor.Actor, in *timelineInput) (*timelineOutput, error) {
 	after, err := DecodeCursor[event.Page](in.Cursor)
 	if err != nil {
 		return nil, err
 	}
 	after.Limit = in.Limit + 1 // one more tells whether there is a next page
+	after.OldestFirst, after.Kinds = in.Order == "oldest", in.Kinds
 	events, err := s.Clients.Timeline(ctx, a, in.ID, after)
 	if err != nil {
 		return nil, err
@@ -207,17 +241,3 @@ func (s *server) listTimeline(ctx context.Context, a actor.Actor, in *clientPage
 }
 
 func etag(revision int64) string { return strconv.Quote(strconv.FormatInt(revision, 10)) }
-
-// parseETag reads the revision of an If-Match header; none, and *, match all.
-func parseETag(header string) (int64, error) {
-	if header == "" || header == "*" {
-		return 0, nil
-	}
-	revision, err := strconv.ParseInt(strings.Trim(header, `"`), 10, 64)
-	if err != nil || revision <= 0 || etag(revision) != header {
-		p := newProblem(http.StatusUnprocessableEntity, "header.If-Match: is no ETag of ours")
-		p.Errors = []FieldError{{Field: "header.If-Match", Rule: "is no ETag of ours", WayOut: `send the ETag of the record as you read it, such as "3"`}}
-		return 0, p
-	}
-	return revision, nil
-}

@@ -16,8 +16,8 @@ type listConversationsInput struct {
 
 type listConversationsOutput struct {
 	Body struct {
-		Conversations []conversation.Conversation `json:"conversations"`
-		Next          string                      `json:"next,omitempty" doc:"The cursor of the next page, if there is one"`
+		Conversations []conversation.Head `json:"conversations" doc:"The last contacted first"`
+		Next          string              `json:"next,omitempty" doc:"The cursor of the next page, if there is one"`
 	}
 }
 

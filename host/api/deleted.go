@@ -9,11 +9,12 @@ import (
 
 type deleteClientInput struct {
 	ClientPath
+	IfMatch
 	Reason client.Reason `query:"reason" enum:"mistake,spam" default:"mistake" doc:"spam: its identifiers create no client any more"`
 }
 
 func (s *server) deleteClient(ctx context.Context, a actor.Actor, in *deleteClientInput) (*struct{}, error) {
-	return &struct{}{}, s.Clients.Delete(ctx, a, in.ID, in.Reason)
+	return &struct{}{}, s.Clients.At(in.revision).Delete(ctx, a, in.ID, in.Reason)
 }
 
 type restoreClientInput struct {

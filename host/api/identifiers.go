@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -11,6 +12,7 @@ import (
 
 type addIdentifierInput struct {
 	ClientPath
+	IfMatch
 	Body struct {
 		Kind    client.IdentifierKind `json:"kind" enum:"email,phone,external"`
 		Value   string                `json:"value" minLength:"1" maxLength:"500"`
@@ -21,7 +23,7 @@ type addIdentifierInput struct {
 
 func (s *server) addIdentifier(ctx context.Context, a actor.Actor, in *addIdentifierInput) (*clientOutput, error) {
 	b := in.Body
-	return clientOrError(s.Clients.AddIdentifier(ctx, a, in.ID, client.NewIdentifier{Kind: b.Kind, Value: b.Value, Primary: b.Primary, Share: b.Share}))
+	return clientOrError(s.Clients.At(in.revision).AddIdentifier(ctx, a, in.ID, client.NewIdentifier{Kind: b.Kind, Value: b.Value, Primary: b.Primary, Share: b.Share}))
 }
 
 // IdentifierPath is the part of an input that names a client's identifier.
@@ -32,6 +34,7 @@ type IdentifierPath struct {
 
 type changeIdentifierInput struct {
 	IdentifierPath
+	IfMatch
 	Body struct {
 		Primary  bool  `json:"primary,omitempty" doc:"true makes it the primary one of its kind"`
 		Shared   *bool `json:"shared,omitempty" doc:"Whether several people use it"`
@@ -39,37 +42,48 @@ type changeIdentifierInput struct {
 	}
 }
 
-// changeIdentifier makes the changes one after the other: each stands by itself.
 func (s *server) changeIdentifier(ctx context.Context, a actor.Actor, in *changeIdentifierInput) (*clientOutput, error) {
-	var steps []func() (*client.Client, error)
-	if in.Body.Shared != nil {
-		steps = append(steps, func() (*client.Client, error) {
-			return s.Clients.SetShared(ctx, a, in.ID, in.Identifier, *in.Body.Shared)
-		})
-	}
-	if in.Body.Verified != nil {
-		steps = append(steps, func() (*client.Client, error) {
-			return s.Clients.SetVerified(ctx, a, in.ID, in.Identifier, *in.Body.Verified)
-		})
-	}
-	if in.Body.Primary {
-		steps = append(steps, func() (*client.Client, error) { return s.Clients.MakePrimary(ctx, a, in.ID, in.Identifier) })
-	}
-	if len(steps) == 0 {
-		return nil, &client.FieldError{Field: "body", Rule: "changes nothing", WayOut: "send primary, shared or verified"}
-	}
-	var c *client.Client
-	for _, step := range steps {
-		var err error
-		if c, err = step(); err != nil {
-			return nil, err
-		}
-	}
-	return clientAnswer(c), nil
+	change := client.IdentifierChange{Primary: in.Body.Primary, Shared: in.Body.Shared, Verified: in.Body.Verified}
+	return clientOrError(s.Clients.At(in.revision).ChangeIdentifier(ctx, a, in.ID, in.Identifier, change))
 }
 
-func (s *server) dropIdentifier(ctx context.Context, a actor.Actor, in *IdentifierPath) (*clientOutput, error) {
-	return clientOrError(s.Clients.DropIdentifier(ctx, a, in.ID, in.Identifier))
+type dropIdentifierInput struct {
+	IdentifierPath
+	IfMatch
+}
+
+func (s *server) dropIdentifier(ctx context.Context, a actor.Actor, in *dropIdentifierInput) (*clientOutput, error) {
+	return clientOrError(s.Clients.At(in.revision).DropIdentifier(ctx, a, in.ID, in.Identifier))
+}
+
+type crowdedOutput struct {
+	Body struct {
+		Identifiers []CrowdedIdentifier `json:"identifiers" doc:"The newest first, at most 200"`
+	}
+}
+
+// CrowdedIdentifier is an address or number of many clients, by which nobody is
+// found alike: a switchboard, or a mailbox that should be marked as shared.
+type CrowdedIdentifier struct {
+	Kind      client.IdentifierKind `json:"kind"`
+	Normal    string                `json:"normal"`
+	Clients   int                   `json:"clients" doc:"How many clients have it, counted up to 1,000"`
+	NoticedAt time.Time             `json:"noticed_at"`
+}
+
+func (s *server) listCrowded(ctx context.Context, a actor.Actor, _ *struct{}) (*crowdedOutput, error) {
+	found, err := s.Clients.CrowdedIdentifiers(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	out := &crowdedOutput{}
+	out.Body.Identifiers = []CrowdedIdentifier{}
+	for _, c := range found {
+		out.Body.Identifiers = append(out.Body.Identifiers, CrowdedIdentifier{
+			Kind: client.IdentifierKind(c.Kind), Normal: c.Normal, Clients: c.Clients, NoticedAt: c.NoticedAt,
+		})
+	}
+	return out, nil
 }
 
 // clientOrError answers what most services of clients answer.

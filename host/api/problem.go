@@ -17,8 +17,10 @@ import (
 	"github.com/clientele-crm/clientele/core/conversation"
 	"github.com/clientele-crm/clientele/core/db"
 	"github.com/clientele-crm/clientele/core/intake"
+	"github.com/clientele-crm/clientele/core/outbound"
 	"github.com/clientele-crm/clientele/core/tenant"
 	"github.com/clientele-crm/clientele/host/access"
+	"github.com/clientele-crm/clientele/host/channel/sender"
 	"github.com/clientele-crm/clientele/host/connection"
 	"github.com/clientele-crm/clientele/host/plugin/catalog"
 )
@@ -130,7 +132,10 @@ func plainErrors() []plainError {
 		{http.StatusNotFound, find[*access.NotFoundError]},
 		{http.StatusNotFound, find[*intake.NotAcceptedError]},
 		{http.StatusNotFound, find[*connection.NotFoundError]},
+		{http.StatusNotFound, find[*outbound.NoSenderError]},
 		{http.StatusNotFound, find[*client.NoteNotFoundError]},
+		{http.StatusNotFound, find[*client.IdentifierNotFoundError]},
+		{http.StatusNotFound, find[*client.MergeNotFoundError]},
 		{http.StatusNotFound, find[*client.SuggestionNotFoundError]},
 		{http.StatusConflict, find[*client.StateError]},
 		{http.StatusConflict, find[*client.HeldError]},
@@ -165,6 +170,8 @@ func fieldErrors(err error) []FieldError {
 	case *tenant.InvalidError:
 		return []FieldError{{e.Field, e.Rule, e.WayOut}}
 	case *connection.InvalidError:
+		return []FieldError{{e.Field, e.Rule, e.WayOut}}
+	case *sender.InvalidError:
 		return []FieldError{{e.Field, e.Rule, e.WayOut}}
 	case *intake.InvalidError:
 		var all []FieldError

@@ -76,6 +76,9 @@ func madeSample(t *testing.T, w *world, h house, route, credential string) (call
 		path := "/v1/conversations/" + h.conversation
 		w.by(t, h, credential, call{method: "PUT", path: path + "/client", body: map[string]any{"client": h.client.ID.String()}})
 		return call{path: path + "/confirm"}, true
+	case "remove-sender":
+		w.sender(t, h, "chat")
+		return call{path: "/v1/senders/chat", foreign: true}, true
 	case "accept-suggestion":
 		return call{path: "/v1/suggestions/" + w.suggestion(t, h) + "/accept", body: map[string]any{}}, true
 	case "dismiss-suggestion":

@@ -16,8 +16,15 @@ type reviewQueueOutput struct {
 		Clients []QueuedClient `json:"clients" doc:"The oldest first"`
 		Count   int            `json:"count"`
 		Oldest  *time.Time     `json:"oldest"`
+		Names   NameRate       `json:"names" doc:"How good the names are that automation gave"`
 		Next    string         `json:"next,omitempty" doc:"The cursor of the next page, if there is one"`
 	}
+}
+
+// NameRate is how often a name that automation gave was none.
+type NameRate struct {
+	client.NameRate
+	Share float64 `json:"share" doc:"wrong / reviewed, 0 to 1"`
 }
 
 // QueuedClient is a new client that waits for a person's look.
@@ -40,17 +47,39 @@ func (s *server) reviewQueue(ctx context.Context, a actor.Actor, in *PageQuery) 
 	for _, q := range queue.Clients {
 		out.Body.Clients = append(out.Body.Clients, QueuedClient{Client: clientBody(q.Client), Values: list(q.Values)})
 	}
-	out.Body.Count, out.Body.Oldest = queue.Count, queue.Oldest
+	out.Body.Count, out.Body.Oldest, out.Body.Names = queue.Count, queue.Oldest, NameRate{queue.Names, queue.Names.Share()}
 	out.Body.Next, err = EncodeCursor(queue.Next)
 	return out, err
 }
 
-func (s *server) confirmClient(ctx context.Context, a actor.Actor, in *ClientPath) (*clientOutput, error) {
-	return clientOrError(s.Clients.ConfirmReview(ctx, a, in.ID))
+type confirmClientInput struct {
+	ClientPath
+	IfMatch
+}
+
+type sourcesOutput struct {
+	Body struct {
+		Values []client.SourcedValue `json:"values" doc:"Fields and identifiers, also fields that a person emptied"`
+	}
+}
+
+func (s *server) listSources(ctx context.Context, a actor.Actor, in *ClientPath) (*sourcesOutput, error) {
+	values, err := s.Clients.Sources(ctx, a, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := &sourcesOutput{}
+	out.Body.Values = list(values)
+	return out, nil
+}
+
+func (s *server) confirmClient(ctx context.Context, a actor.Actor, in *confirmClientInput) (*clientOutput, error) {
+	return clientOrError(s.Clients.At(in.revision).ConfirmReview(ctx, a, in.ID))
 }
 
 type notANameInput struct {
 	ClientPath
+	IfMatch
 	Body struct {
 		Words []string `json:"words,omitempty" maxItems:"10" doc:"Which words of the name to learn; none: all of them"`
 	}
@@ -64,7 +93,7 @@ type notANameOutput struct {
 }
 
 func (s *server) notAName(ctx context.Context, a actor.Actor, in *notANameInput) (*notANameOutput, error) {
-	c, learnt, err := s.Clients.NotAName(ctx, a, in.ID, in.Body.Words)
+	c, learnt, err := s.Clients.At(in.revision).NotAName(ctx, a, in.ID, in.Body.Words)
 	if err != nil {
 		return nil, err
 	}

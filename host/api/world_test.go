@@ -27,6 +27,8 @@ import (
 	"github.com/clientele-crm/clientele/core/tenant"
 	"github.com/clientele-crm/clientele/host/access"
 	"github.com/clientele-crm/clientele/host/api"
+	"github.com/clientele-crm/clientele/host/channel/assist"
+	"github.com/clientele-crm/clientele/host/channel/sender"
 	"github.com/clientele-crm/clientele/host/connection"
 	"github.com/clientele-crm/clientele/host/crmsync"
 	"github.com/clientele-crm/clientele/host/plugin"
@@ -96,6 +98,8 @@ func newWorld(t *testing.T) *world {
 		Audit:         &event.Auditor{DB: d, Now: time.Now},
 		Intake:        &intake.Service{DB: d, Tenants: tenants, Now: time.Now},
 		Connections:   &connection.Service{DB: d, Now: time.Now, Vault: vault, Describe: describe, Added: marker.ConnectionAdded, Changed: marker.ConnectionChanged},
+		Senders:       sender.New(sender.Options{DB: d, Vault: vault, Now: time.Now, Private: true}),
+		Assistant:     &assist.Desk{DB: d, Vault: vault, Now: time.Now},
 		Sync:          &crmsync.Status{DB: d},
 		Adapters:      &catalog.Desk{Catalog: catalog.New(d, log, time.Now), Host: "here"},
 	}

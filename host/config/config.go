@@ -27,13 +27,15 @@ const maxBytes = 1 << 20
 // Config is the host's configuration; configs/clientele.yaml documents each
 // setting.
 type Config struct {
-	Data     string    `yaml:"data"`
-	HTTP     HTTP      `yaml:"http"`
-	Server   Server    `yaml:"server"`
-	Database Database  `yaml:"database"`
-	Secrets  Secrets   `yaml:"secrets"`
-	Log      Log       `yaml:"log"`
-	Adapters []Adapter `yaml:"adapters"`
+	Data      string    `yaml:"data"`
+	HTTP      HTTP      `yaml:"http"`
+	Server    Server    `yaml:"server"`
+	Database  Database  `yaml:"database"`
+	Secrets   Secrets   `yaml:"secrets"`
+	Senders   Senders   `yaml:"senders"`
+	Assistant Assistant `yaml:"assistant"`
+	Log       Log       `yaml:"log"`
+	Adapters  []Adapter `yaml:"adapters"`
 }
 
 // HTTP is where pages and API are served.
@@ -57,6 +59,16 @@ type Database struct {
 // Secrets says where the key is that seals secrets.
 type Secrets struct {
 	KeyFile string `yaml:"key_file"`
+}
+
+// Senders bounds where tenants may send to.
+type Senders struct {
+	PrivateNetworks bool `yaml:"private_networks"`
+}
+
+// Assistant bounds what tenants may set for their AI endpoints.
+type Assistant struct {
+	PrivateNetworks bool `yaml:"private_networks"`
 }
 
 // Log says how much is logged.

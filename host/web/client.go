@@ -7,9 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/text/language"
-	"golang.org/x/text/language/display"
-
 	"github.com/clientele-crm/clientele/core/client"
 	"github.com/clientele-crm/clientele/core/conversation"
 	"github.com/clientele-crm/clientele/core/event"
@@ -115,7 +112,7 @@ func (s *site) showClient(v *visit, status int, note, noteError string) error {
 		return err
 	}
 	page := clientPage{frame: s.frame(v, "client.title", "/clients"), MayEdit: v.mayEdit(), NoteText: note, NoteError: noteError}
-	page.record(v, c, sources)
+	page.record(v, c, byField(sources))
 	if err := s.relations(v, &page, c, before); err != nil {
 		return err
 	}
@@ -130,7 +127,7 @@ func (s *site) relations(v *visit, page *clientPage, c *client.Client, before ev
 		return err
 	}
 	for i := range conversations {
-		page.Conversations = append(page.Conversations, v.conversationRow(&conversations[i]))
+		page.Conversations = append(page.Conversations, v.conversationRow(&conversations[i].Conversation))
 	}
 	if more != nil {
 		page.MoreConversations = "/conversations?client=" + url.QueryEscape(c.ID.String())
@@ -165,7 +162,7 @@ func (s *site) relations(v *visit, page *clientPage, c *client.Client, before ev
 }
 
 // record fills in what the client itself holds.
-func (p *clientPage) record(v *visit, c *client.Client, sources map[string]client.Provenance) {
+func (p *clientPage) record(v *visit, c *client.Client, sources map[string]client.SourcedValue) {
 	p.ID, p.Name, p.Badges = c.ID.String(), c.DisplayName(), badges(c)
 	if c.Company != p.Name {
 		p.Company = c.Company
@@ -208,22 +205,21 @@ func identifierViewOf(id client.Identifier) identifierView {
 func address(c *client.Client) []string {
 	lines := strings.Split(strings.TrimSpace(c.Street), "\n")
 	city := strings.TrimSpace(strings.TrimSpace(c.City+", "+c.State) + " " + c.Zip)
-	lines = append(lines, strings.Trim(city, ", "), countryName(c.Country))
+	lines = append(lines, strings.Trim(city, ", "), client.CountryName(c.Country))
 	return slices.DeleteFunc(lines, func(line string) bool { return strings.TrimSpace(line) == "" })
 }
 
-// countryName is the English name of an ISO code; other text stays (R34).
-func countryName(country string) string {
-	region, err := language.ParseRegion(country)
-	if err != nil || len(country) != 2 {
-		return country
+func byField(values []client.SourcedValue) map[string]client.SourcedValue {
+	found := map[string]client.SourcedValue{}
+	for _, v := range values {
+		found[v.Field] = v
 	}
-	return display.English.Regions().Name(region)
+	return found
 }
 
 // sourceOf says where the first known of some values comes from; nothing for
 // what a person typed, which needs no proof.
-func sourceOf(known ...client.Provenance) *sourceView {
+func sourceOf(known ...client.SourcedValue) *sourceView {
 	for _, p := range known {
 		if p.Field == "" || p.Cleared || p.Source == client.FromHuman {
 			continue

@@ -47,7 +47,7 @@ func (s *site) conversations(v *visit) error {
 		return err
 	}
 	for i := range found {
-		page.Conversations = append(page.Conversations, v.conversationRow(&found[i]))
+		page.Conversations = append(page.Conversations, v.conversationRow(&found[i].Conversation))
 	}
 	if page.Newer, page.Older, err = pager(v.r.URL, next); err != nil {
 		return err

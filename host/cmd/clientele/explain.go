@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clientele-crm/clientele/core/conversation"
+	"github.com/clientele-crm/clientele/core/intake"
 	"github.com/clientele-crm/clientele/core/match"
 )
 
@@ -74,6 +75,31 @@ func (e explained) print(w io.Writer) error {
 		}
 		fmt.Fprintf(w, "\nmessage %s\n  proved by the channel: %s\n  said to be his own:    %s\n  candidates:            %s\n  decided:               %s, by the rule %q: %s\n",
 			run.MessageID, identifiers(d.Own), identifiers(d.Stated), candidates(d.Candidates), d.Decision.Action, d.Decision.Rule, d.Decision.Reason)
+		if err := printAdvice(w, run); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printAdvice tells what the tenant's AI endpoint said of a run, if it was asked.
+func printAdvice(w io.Writer, run conversation.Run) error {
+	var a *intake.Advice
+	if len(run.Advice) > 0 {
+		if err := json.Unmarshal(run.Advice, &a); err != nil {
+			return fmt.Errorf("read the advice on message %s: %w", run.MessageID, err)
+		}
+	}
+	if a == nil {
+		return nil
+	}
+	said := string(a.State)
+	if a.Error != "" {
+		said += ": " + a.Error
+	}
+	fmt.Fprintf(w, "  second opinion:        %s, model %s\n", said, a.Model)
+	for _, r := range a.Rulings {
+		fmt.Fprintf(w, "    %-8s %s %q: %s\n", r.Outcome, r.Finding.Field, r.Finding.Value, r.Reason)
 	}
 	return nil
 }
