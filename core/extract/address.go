@@ -36,6 +36,8 @@ func (d *document) addressBlocks() []*block {
 		}
 		if digits {
 			b := &block{d: d, line: d.spans[i].line, signature: d.lines[d.spans[i].line].kind == signature}
+			size := d.spans[j-1].end - d.spans[i].start
+			b.tokens = make([]token, 0, min(size/4+4, maxBlockTokens))
 			for _, s := range d.spans[i:j] {
 				b.tokens = tokenize(d.text, d.low, s.start, s.end, b.tokens)
 				if len(b.tokens) > maxBlockTokens {

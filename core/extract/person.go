@@ -349,11 +349,20 @@ var officeWords = map[string]bool{
 	"questions": true, "contact": true, "reservations": true, "bookings": true, "orders": true, "resources": true, "human": true, "security": true, "reception": true, "kundenservice": true, "kundendienst": true, "the": true,
 }
 
+// blankSeparator turns what parts the words of an address into blanks.
+func blankSeparator(r rune) rune {
+	switch r {
+	case '.', '_', '-', '+':
+		return ' '
+	}
+	return r
+}
+
 // agreesWithSender says whether a name has a word in common with the sender's.
 func agreesWithSender(s Sender, p person) bool {
 	mine := strings.ToLower(" " + s.First + " " + s.Last + " ")
 	if local, _, ok := strings.Cut(s.Email, "@"); ok {
-		mine += strings.NewReplacer(".", " ", "_", " ", "-", " ", "+", " ").Replace(local) + " "
+		mine += strings.Map(blankSeparator, local) + " "
 	}
 	for _, t := range p.words {
 		if len(t.low) > 1 && strings.Contains(mine, " "+t.low+" ") {
