@@ -51,7 +51,7 @@ interop: build ## let real CRM client libraries (from npm) work against the simu
 eval: ## score extraction and duplicates on our own labelled sets
 	@$(GO) test ./core/extract ./core/match -run TestEval -v
 
-fuzz: ## fuzz every parser, a minute each (FUZZTIME=60s)
+fuzz: ## fuzz every parser, a minute each, mail and phone ten (FUZZTIME=60s)
 	@.ci/fuzz $${FUZZTIME:-60s}
 
 clean: ## remove what was built
