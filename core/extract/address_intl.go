@@ -60,6 +60,8 @@ func postcodeAt(b *block, k int) (string, int) {
 			return strings.ToUpper(text(2)), 2
 		case len(low) >= 5 && len(low) <= 7 && outward(low[:len(low)-3]) && inward(low[len(low)-3:]):
 			return strings.ToUpper(low[:len(low)-3] + " " + low[len(low)-3:]), 1
+		case len(low) == 8 && isLetterByte(low[0]) && allDigits(low[1:5]) && !strings.ContainsAny(low[5:], "0123456789"): // Argentina
+			return strings.ToUpper(low), 1
 		case len(low) == 3 && canadian(low+b.low(k+1)) && !b.newline(k+1):
 			return strings.ToUpper(text(2)), 2
 		case eircode(low, b.low(k+1)) && !b.newline(k+1):
@@ -205,11 +207,16 @@ func (r *run) aroundPostcode(b *block, k, n int, zip string) (foundAddress, bool
 	if city.to <= city.from || !cityLike(b, city) {
 		return a, false
 	}
-	a.City = b.slice(city.from, city.to)
+	name := city
+	if dublinDistrict(b, city, city.to-1) {
+		name.to-- // the routing key says it again
+	}
+	a.City = b.slice(name.from, name.to)
 	streetPart, sure, ok := r.streetBefore(b, min(at, city.from, k))
 	if !ok || !plausibleStreet(b, streetPart) {
 		return a, false
 	}
+	streetPart = withUnit(b, streetPart)
 	a.from, a.to = streetPart.from, max(k+n, city.to)
 	a.Street = b.slice(streetPart.from, streetPart.to)
 	country := a.Country != "" || r.countryBehind(b, &a)
@@ -273,6 +280,9 @@ func (r *run) cityBeforeCode(b *block, at *int, distinct bool) part {
 		p.to -= 2 // "São Paulo - SP"
 	}
 	for j := p.to - 1; j >= p.from; j-- { // no comma between street and city
+		if dublinDistrict(b, p, j) {
+			continue
+		}
 		if b.kind(j) == number && !distinct {
 			return part{}
 		}
@@ -294,7 +304,7 @@ func cityLike(b *block, p part) bool {
 		return false
 	}
 	for k := p.from; k < p.to; k++ {
-		if b.kind(k) == number {
+		if b.kind(k) == number && !dublinDistrict(b, p, k) {
 			return false
 		}
 	}
@@ -302,7 +312,24 @@ func cityLike(b *block, p part) bool {
 	if startsUnit(b, p.from) > 0 || months[first] != 0 {
 		return false
 	}
-	return b.kind(p.from) == word && !functionWords[first] && !measure[first]
+	counted := measure[first] && p.from > 0 && b.kind(p.from-1) == number // "2 bath", not the city of Bath
+	return b.kind(p.from) == word && !functionWords[first] && !counted
+}
+
+// dublinDistrict: the number of "Dublin 2" is no house number.
+func dublinDistrict(b *block, p part, k int) bool {
+	return k == p.to-1 && k > p.from && b.low(k-1) == "dublin" && len(b.low(k)) <= 2
+}
+
+// withUnit takes a unit that stands before the street: "Flat 2, 16 High Street".
+func withUnit(b *block, street part) part {
+	before := b.partBefore(street.from)
+	for k := max(before.from, before.to-3); k < before.to && b.kind(street.from) == number; k++ {
+		if startsUnit(b, k) == before.to-k {
+			return part{k, street.to}
+		}
+	}
+	return street
 }
 
 // streetBefore finds the street in the parts before token k. sure means that

@@ -31,7 +31,7 @@ func (r *run) findCompanies() {
 
 // companyTriggers are the words at which a phrase about one's company may
 // stand.
-var companyTriggers = setOf("we we're for work works working worked employed from with at of behalf represent representing run own owner founded company employer calling firm business organization organisation ceo founder director arbeite bei travaille chez trabajo lavoro werk")
+var companyTriggers = setOf("we we're employee for work works working worked employed job from with at of behalf represent representing run own owner founded called company employer calling firm business organization organisation ceo founder director arbeite bei travaille chez trabajo lavoro werk")
 
 // companyPhrases reads "I work for X", "this is Ann from X", "on behalf of X",
 // "I'm the owner of X", "we at X".
@@ -67,6 +67,14 @@ func (r *run) companyFrame(s *sentence, i int) (at int, weight strength) {
 				}
 			}
 		}
+	case "job":
+		if next == "at" && (prev == "new" || prev == "my" || prev == "a") && saysI(s, i) {
+			return s.skip(i + 2), probably
+		}
+	case "called":
+		if r.namesOwnBusiness(s, i) {
+			return i + 1, probably
+		}
 	case "we", "we're":
 		at := i + 1
 		if low == "we" && next == "are" {
@@ -96,6 +104,10 @@ func (r *run) companyFrame(s *sentence, i int) (at int, weight strength) {
 		if next == "of" {
 			return i + 2, probably
 		}
+	case "employee":
+		if next == "of" || next == "at" {
+			return i + 2, possibly
+		}
 	case "represent", "representing", "run", "own", "founded":
 		if prev == "i" || prev == "we" || prev == "am" || prev == "i'm" || prev == "we're" {
 			return i + 1, possibly
@@ -105,6 +117,29 @@ func (r *run) companyFrame(s *sentence, i int) (at int, weight strength) {
 	}
 	return 0, 0
 }
+
+// namesOwnBusiness: "I run a small bakery called", "our shop is called".
+func (r *run) namesOwnBusiness(s *sentence, i int) bool {
+	for k := i - 1; k >= 0 && k >= i-8; k-- {
+		switch s.low(k) {
+		case "run", "own", "founded", "started", "manage", "have":
+			if !saysI(s, k) {
+				return false
+			}
+			for j := k + 1; j < i; j++ {
+				if businessNouns[s.low(j)] {
+					return true
+				}
+			}
+			return false
+		case "our", "my":
+			return businessNouns[s.low(k+1)]
+		}
+	}
+	return false
+}
+
+var businessNouns = setOf("agency bakery bar boutique brand brewery business cafe café clinic club company consultancy farm firm garage gallery gym hotel kitchen lab nursery organization organisation practice pub restaurant salon shop store startup start-up studio workshop")
 
 // followsRole: "I'm a nurse at", "I am the owner of".
 func (r *run) followsRole(s *sentence, i int) bool {
@@ -238,7 +273,7 @@ func (r *run) considerCompany(s *sentence, at int, weight strength) {
 		f.Confidence = 0.85
 	default:
 		f.Confidence = 0.7
-		if r.kindWord(name) {
+		if r.kindWord(name) || strings.Contains(name, " & ") || strings.Contains(name, ", ") {
 			f.Confidence = 0.85
 		}
 	}
@@ -262,7 +297,8 @@ const maxCompanyWords = 7
 // readCompany reads a company's name from token i: capitalised words joined by
 // "of", "and", "&", and a legal form.
 func (r *run) readCompany(s *sentence, i int) (name string, from, to int, ok bool) {
-	if s.low(i) == "the" {
+	switch s.low(i) {
+	case "the", "der", "dem", "den":
 		i++
 	}
 	strict := s.casing != casingLower

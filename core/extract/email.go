@@ -2,6 +2,8 @@ package extract
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/clientele-crm/clientele/core/match"
 	"golang.org/x/net/publicsuffix"
@@ -42,6 +44,14 @@ func emailAround(text string, at int) (start, end int) {
 	end = at + 1
 	for end < len(text) && end-at < maxEmailRun && isDomainByte(text[end]) {
 		end++
+	}
+	// Dashes and quotation marks beyond ASCII are the sentence's too.
+	if i := strings.LastIndexFunc(text[start:at], isMark); i >= 0 {
+		_, n := utf8.DecodeRuneInString(text[start+i:])
+		start += i + n
+	}
+	if i := strings.IndexFunc(text[at+1:end], isMark); i >= 0 {
+		end = at + 1 + i
 	}
 	for end > at+1 && text[end-1] == '.' {
 		end--
@@ -88,6 +98,11 @@ func emailAround(text string, at int) (start, end int) {
 		}
 	}
 	return start, end
+}
+
+// isMark knows punctuation and signs beyond ASCII.
+func isMark(r rune) bool {
+	return r >= utf8.RuneSelf && r != utf8.RuneError && (unicode.IsPunct(r) || unicode.IsSymbol(r) || unicode.IsSpace(r))
 }
 
 func isLocalByte(c byte) bool {

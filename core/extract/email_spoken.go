@@ -94,6 +94,10 @@ func (r *run) writtenOut(s *sentence, i int) {
 	if at.glued && !domainSpoken {
 		return // an ordinary address
 	}
+	if whole, ok := r.twoWords(s, start, local); ok && extra {
+		local, start, extra = whole, start-1, false
+	}
+	extra = extra || s.low(start) == "oh" && len(s.tokens[start].low) < len(local) // a letter or a digit
 	raw := local + "@" + domain
 	normal, ok := match.Email(raw)
 	if !ok || !knownSuffix(normal) || !knownDomainEnd(normal) {
@@ -126,6 +130,19 @@ func (r *run) writtenOut(s *sentence, i int) {
 		confidence = 0.6 // "john smith at …": the reading is open
 	}
 	r.addEmail(from, to, raw, "email.written_out", confidence, s.line)
+}
+
+// twoWords joins a name said in two words when nothing else stands between it and
+// the announcement of an address: "my email is john smith at".
+func (r *run) twoWords(s *sentence, start int, local string) (string, bool) {
+	if start == 0 || !r.announcesEmail(s, start-1) {
+		return "", false
+	}
+	switch s.low(start - 2) {
+	case "", ",", ":", "is", "it's", "its", "yes", "yeah", "sure", "email", "address":
+		return s.low(start-1) + local, true
+	}
+	return "", false
 }
 
 // verbLike words stand before "at" in prose.

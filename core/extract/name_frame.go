@@ -14,8 +14,8 @@ const (
 
 // introTriggers are the words at which a phrase that introduces a name may
 // stand; all other words cost one look-up.
-var introTriggers = setOf(`name name's names named i'm im i this it's its it here speaking calling call calls called go goes known
-heiße heisse heiss m'appelle appelle llamo chiamo chamo heet heter hedder nazywam jmenuji jmenuju volám zovem zovu correct change under hívnak vagyok numesc cheamă nombre nom nome naam namn navn nimeni soy bin suis sono sou ben heit зовут adım ismim isim isem kutsutaan`)
+var introTriggers = setOf(`name name's names named i'm im i this it's its it here from speaking talking calling call calls called go goes known
+heiße heisse heiss m'appelle appelle llamo chiamo chamo heet heter hedder nazywam jmenuji jmenuju volám zovem zovu correct change under down spricht ici hívnak vagyok numesc cheamă nombre nom nome naam namn navn nimeni soy bin suis sono sou ben heit зовут adım ismim isim isem kutsutaan`)
 
 // maxNames bounds the candidates that are weighed against each other.
 const maxNames = 60
@@ -103,7 +103,21 @@ func (r *run) framesAt(s *sentence, i int) []frame {
 		if next == "is" && prev != "is" {
 			return []frame{{"it_is", probably, s.skip(i + 2), false}}
 		}
+	case "from":
+		if i > 0 && s.announcesItself(i) { // "Jo Marsh from Acme here"
+			return []frame{{"from_here", probably, i, true}}
+		}
+	case "talking":
+		if (next == "to" || next == "with") && (prev == "you're" || prev == "are" && s.low(i-2) == "you") {
+			return []frame{{"talking_to", probably, s.skip(i + 2), false}}
+		}
 	case "here", "speaking", "calling":
+		if low == "speaking" && (next == "to" || next == "with") {
+			if prev == "you're" || prev == "are" && s.low(i-2) == "you" {
+				return []frame{{"talking_to", probably, s.skip(i + 2), false}}
+			}
+			return nil
+		}
 		if i > 0 && next != "in" && next != "at" && next != "is" && next != "to" || low == "calling" && i > 0 {
 			return []frame{{"here", probably, i, true}}
 		}
@@ -123,8 +137,20 @@ func (r *run) framesAt(s *sentence, i int) []frame {
 			return []frame{{"go_by", certainly, s.skip(at), false}}
 		}
 	case "under":
-		if s.low(i+1) != "my" && s.low(i+1) != "the" && aboutBooking(s) {
+		switch {
+		case next == "my" || next == "the":
+		case prev == "it's" || prev == "be" || prev == "booked" || prev == "reserved" || prev == "is" && s.low(i-2) == "it":
+			return []frame{{"booked_under", probably, s.skip(i + 1), false}}
+		case aboutBooking(s):
 			return []frame{{"under", openly, s.skip(i + 1), false}}
+		}
+	case "down":
+		if next == "as" && prev == "it" && s.low(i-2) == "put" {
+			return []frame{{"down_as", probably, s.skip(i + 2), false}}
+		}
+	case "called":
+		if prev == "i'm" || prev == "im" {
+			return []frame{{"called", certainly, s.skip(i + 1), false}}
 		}
 	case "correct", "change":
 		// "My name is wrong, please change it to Ann Lee."
@@ -137,6 +163,18 @@ func (r *run) framesAt(s *sentence, i int) []frame {
 		}
 	}
 	return foreignFrames(s, i, low, prev, next)
+}
+
+// announcesItself: a few words after token i the sentence ends in "here",
+// "speaking" or "calling".
+func (s *sentence) announcesItself(i int) bool {
+	for k := i + 2; k < len(s.tokens) && k <= i+6; k++ {
+		switch s.low(k) {
+		case "here", "speaking", "calling":
+			return k == len(s.tokens)-1 || s.tokens[k+1].kind == punct || s.low(k+1) == "about" || s.low(k+1) == "again"
+		}
+	}
+	return false
 }
 
 // nameFrames reads the phrases around the word "name".
@@ -204,6 +242,9 @@ func bookingName(s *sentence, i int, prev string) (frame, bool) {
 	}
 	if bookingWords[strings.TrimSuffix(prev, "'s")] && (s.low(at) == ":" || s.low(at) == "is") {
 		return frame{"booking_name", certainly, s.skip(at + 1), false}, true
+	}
+	if s.low(at) == "of" && (prev == "," || prev == "reservation" || prev == "booking") {
+		return frame{"name_of", probably, s.skip(at + 1), false}, true
 	}
 	if prev == "the" && s.low(i-2) == "in" && s.low(at) == "of" {
 		return frame{"in_the_name_of", certainly, s.skip(at + 1), false}, true
@@ -299,6 +340,14 @@ func foreignFrames(s *sentence, i int, low, prev, next string) []frame {
 		}
 	case "adım", "ismim":
 		at = i + 1
+	case "spricht":
+		if prev == "hier" {
+			at, weight = i+1, probably
+		}
+	case "ici":
+		if i == 0 || prev == "," || prev == "bonjour" || prev == "allô" || prev == "salut" {
+			at, weight = i+1, probably
+		}
 	case "soy", "bin", "suis", "sono", "sou", "ben":
 		weight = possibly
 		if low == "soy" || low == "sou" && prev == "eu" || low == "bin" && prev == "ich" || low == "suis" && prev == "je" || low == "sono" && (i == 0 || prev == "," || prev == "buongiorno" || prev == "ciao") || low == "ben" && prev == "ik" {

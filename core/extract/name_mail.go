@@ -196,14 +196,30 @@ func (r *run) closing(i int) (nameCandidate, bool) {
 	return nameCandidate{person: p, origin: OriginSignature, detector: "name.closing", confidence: 0.85, line: i}, true
 }
 
-// signOff reads the closing of a chat or text message: "Thanks! - Ann".
+// signOff reads the closing of a chat or text message: "Thanks! - Ann", or a
+// closing phrase and a name on lines of their own.
 func (r *run) signOff(found []nameCandidate) []nameCandidate {
-	if i := r.d.lastOwn(); i >= 0 && len(r.d.message.Turns) == 0 {
-		if c, ok := r.closing(i); ok {
-			found = append(found, c)
-		}
+	i := r.d.lastOwn()
+	if i < 0 || len(r.d.message.Turns) > 0 {
+		return found
 	}
-	return found
+	if c, ok := r.closing(i); ok {
+		return append(found, c)
+	}
+	before := i - 1
+	for before >= 0 && r.d.blank(before) {
+		before--
+	}
+	if before < 0 || r.d.lines[before].kind != own || !isCloser(strings.ToLower(r.d.trimmed(before))) {
+		return found
+	}
+	l := r.d.lines[i]
+	p, ok := readLoneName(r.d.words, r.d.text[l.start:l.end])
+	if !ok || !p.given || p.lower {
+		return found
+	}
+	p.start, p.end = p.start+l.start, p.end+l.start
+	return append(found, nameCandidate{person: p, origin: OriginSignature, detector: "name.closing", confidence: 0.9, line: i})
 }
 
 // reconcile joins header and signature. A lone header word is completed by the

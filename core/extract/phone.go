@@ -214,7 +214,7 @@ func (r *run) addPhone(start, end int, raw string, n match.Number, detector stri
 		reason = "the tenant's own number"
 	case r.insideLink(start):
 		reason = "part of a link"
-	case r.isIdentifierOfAThing(start):
+	case r.isIdentifierOfAThing(start), r.isSaidToBeAThing(end):
 		reason = "follows a word for an order, card or account"
 	case r.partOfLongerNumber(start, end):
 		reason = "part of a longer number, as on a card"
@@ -247,6 +247,12 @@ func (r *run) isFax(start, end int) bool {
 
 // thingWords name what has a number and is no phone.
 var thingWords = setOf("order invoice reference ref case ticket account acct tracking serial imei policy po card iban ssn isbn sku vin booking reservation confirmation transaction customer member membership passport license licence plate zip postcode code pin id nr part model item rechnung bestellung kundennummer facture commande pedido factura ordine")
+
+// isSaidToBeAThing: "… is my order number".
+func (r *run) isSaidToBeAThing(end int) bool {
+	fields := strings.Fields(r.d.low[end:min(len(r.d.low), end+40)])
+	return len(fields) > 2 && fields[0] == "is" && (fields[1] == "my" || fields[1] == "the" || fields[1] == "our") && thingWords[fields[2]]
+}
 
 // isIdentifierOfAThing looks at the three words before a number.
 func (r *run) isIdentifierOfAThing(start int) bool {

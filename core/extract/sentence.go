@@ -79,11 +79,29 @@ func (d *document) addSentence(tokens []token, lineIndex int, l line) {
 			may |= tokens[i].may
 		}
 	}
+	question := l.question
+	if n := len(d.sentences); question == "" && n > 0 {
+		question = d.askedInText(&d.sentences[n-1])
+	}
 	d.sentences = append(d.sentences, sentence{
 		may:    may,
 		tokens: tokens, start: tokens[0].start, end: tokens[len(tokens)-1].end, line: lineIndex,
-		question: l.question, casing: casingOf(tokens), signature: l.kind == signature,
+		question: question, casing: casingOf(tokens), signature: l.kind == signature,
 	})
+}
+
+// askedInText gives the question of a dialogue that came as one text: "What's
+// your name? Ann Lee".
+func (d *document) askedInText(s *sentence) string {
+	if d.message.Channel == Email || len(s.tokens) > 12 || s.tokens[len(s.tokens)-1].low != "?" {
+		return ""
+	}
+	for i := range s.tokens {
+		if s.low(i) == "your" {
+			return d.low[s.start:s.end]
+		}
+	}
+	return ""
 }
 
 // abbreviations whose dot ends no sentence.

@@ -225,7 +225,7 @@ func casingOf(tokens []token) casing {
 		case lowerCase:
 			lowers++
 		}
-		if i > 0 && isSmallWord(t.low) {
+		if i > 0 && (isSmallWord(t.low) || t.capital == lowerCase && germanSmall[t.low]) {
 			if t.capital == lowerCase {
 				smallLower++
 			} else {
@@ -242,11 +242,15 @@ func casingOf(tokens []token) casing {
 		return casingUpper
 	case smallCapital > smallLower:
 		return casingTitle
-	case smallLower == 0 && words >= 4 && capitals*10 >= words*6:
+	case smallLower == 0 && words >= 4 && capitals*10 >= words*6 && lowers*4 < words:
 		return casingTitle
 	}
 	return casingMixed
 }
+
+// germanSmall words show, when they are in lower case, that the capitals around
+// them are those of German nouns.
+var germanSmall = setOf("ist bin ich heiße heisse und mit für im ein eine einen möchte habe")
 
 func isSmallWord(low string) bool {
 	switch low {
