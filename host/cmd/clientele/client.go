@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,9 +16,11 @@ import (
 
 func newClientCommand(s *settings) *cobra.Command {
 	c := &clientCommands{settings: s}
-	cmd := &cobra.Command{Use: "client", Short: "List and read clients, find duplicates, merge them and take a merge back"}
+	cmd := &cobra.Command{Use: "client", Short: "Read and change clients, review new ones, merge duplicates and take a merge back"}
 	cmd.PersistentFlags().StringVar(&c.tenant, "tenant", "", "short name of the `tenant`; not with --url, where the key says it")
-	cmd.AddCommand(c.list(), c.show(), c.duplicates(), c.merge(), c.undoMerge())
+	cmd.AddCommand(c.list(), c.show(), c.create(), c.edit(), c.identifier(), c.note(), c.notes(), c.sources(), c.timeline(), c.history(),
+		c.remove(), c.deleted(), c.restore(), c.review(), c.confirm(), c.notAName(), c.suggestions(), c.accept(), c.dismiss(),
+		c.duplicates(), c.similar(), c.separate(), c.merge(), c.undoMerge())
 	return cmd
 }
 
@@ -61,8 +64,9 @@ func printNext(next string) {
 
 func (c *clientCommands) list() *cobra.Command {
 	var p page
-	search := ""
+	search, metadata, since := "", "", ""
 	visitors := false
+	var missing []string
 	cmd := &cobra.Command{
 		Use: "list", Short: "List clients, newest first, or search them", Args: exactly(0, "nothing"),
 		Example: "  clientele client list --tenant acme --search lund",
@@ -70,6 +74,15 @@ func (c *clientCommands) list() *cobra.Command {
 			query := p.query()
 			query.Set("q", search)
 			query.Set("visitors", strconv.FormatBool(visitors))
+			if len(missing) > 0 {
+				query.Set("missing", strings.Join(missing, ","))
+			}
+			if metadata != "" {
+				query.Set("metadata", metadata)
+			}
+			if since != "" {
+				query.Set("not_updated_since", since+"T00:00:00Z")
+			}
 			var list struct {
 				Clients   []api.Client `json:"clients"`
 				Total     int          `json:"total"`
@@ -95,6 +108,9 @@ func (c *clientCommands) list() *cobra.Command {
 	}
 	p.flags(cmd, 50, 200)
 	cmd.Flags().StringVar(&search, "search", "", "part of a `name`, company, email or phone")
+	cmd.Flags().StringSliceVar(&missing, "missing", nil, "only clients without a value in these `fields`, such as email,city")
+	cmd.Flags().StringVar(&metadata, "metadata", "", "only clients with this `key=value` in their metadata")
+	cmd.Flags().StringVar(&since, "not-updated-since", "", "only clients that nobody changed since this `day`, as 2026-05-01 (UTC)")
 	cmd.Flags().BoolVar(&visitors, "visitors", false, "list the anonymous chat visitors instead")
 	return cmd
 }
