@@ -39,7 +39,7 @@ verify: ## fail when generated files, go.mod or the layout are not as they shoul
 	@.ci/verify
 
 bench: ## run the benchmarks; figures are ratios to a floor measured in the same run
-	@$(GO) run ./core/db/cmd/devpg -- $(GO) test -run '^$$' -bench . -benchtime 1x ./...
+	@CLIENTELE_BENCH_CLIENTS=$${CLIENTELE_BENCH_CLIENTS:-1000000} $(GO) run ./core/db/cmd/devpg -- $(GO) test -timeout 1h -run '^$$' -bench . -benchtime 1x ./...
 	@.ci/bench-calls
 
 bench-calls: ## count the calls each adapter spends per 1,000 records

@@ -72,7 +72,7 @@ func (c *crowd) measure(b *testing.B, name string, bar time.Duration, op func(b 
 		b.ReportMetric(float64(c.size), "clients")
 		b.ReportMetric(0, "ns/op")
 		if p95 > bar {
-			b.Errorf("p95 is %s, the bar is %s", p95, bar)
+			b.Errorf("p95 is %s, the bar is %s; p50 is %s, the floor's p95 %s", p95, bar, percentile(took, 50), percentile(floor, 95))
 		}
 	})
 }

@@ -22,7 +22,7 @@ const (
 
 // Field is one entry of the catalogue: the one place where a field of a client
 // is declared. To add one takes a column of that name, the member of [Client]
-// that holds it and a line in [Fields]; storage, forms, API, filters, CSV, merge,
+// that holds it and a line in [Fields]; storage, forms, API, filters, merge,
 // mapping and redaction read the rest from here.
 type Field struct {
 	// Name is the field's word everywhere: column, API member, CSV column, mapping.
