@@ -24,6 +24,9 @@ func (r *run) owner(start, end int, f Field) (Whose, bool) {
 			return WhoseSpeaker, true
 		}
 	}
+	if r.d.message.Channel == Email && r.d.underAnothersName(start) {
+		return WhoseOther, false
+	}
 	from := max(0, start-ownerReach)
 	if i := strings.LastIndexAny(r.d.low[from:start], "\n!?;"); i >= 0 {
 		from += i + 1
@@ -47,11 +50,39 @@ func (r *run) owner(start, end int, f Field) (Whose, bool) {
 			return WhoseOther, false // "call Ann at"
 		case selfCues[low]:
 			return WhoseSpeaker, true
+		case r.d.message.Channel == Email && i > 0 && r.d.fullName(tokens[i-1:i+1]) && !agreesWithSender(r.d.sender, person{words: tokens[i-1 : i+1]}):
+			return WhoseOther, false // "our counsel, Frank Dell, at"
 		case r.d.message.Channel == Email && t.capital == upperFirst && r.d.words.isGiven(low) && !r.d.words.isCommon(low) && !agreesWithSender(r.d.sender, person{words: tokens[i : i+1]}):
 			return WhoseOther, false // "Bob Roe can confirm at"
 		}
 	}
 	return WhoseUnknown, false
+}
+
+// fullName knows a given name with another capitalised word behind it.
+func (d *document) fullName(pair []token) bool {
+	a, b := pair[0], pair[1]
+	return a.kind == word && a.capital == upperFirst && b.capital == upperFirst && b.start == a.end+1 && !functionWords[a.low] && !functionWords[b.low] &&
+		d.words.isGiven(a.low) && !d.words.isCommon(b.low)
+}
+
+// maxCard bounds a block of contact lines, in lines.
+const maxCard = 6
+
+// underAnothersName: the value stands in a block of short lines that begins with
+// a name which is not the sender's, as in a list of contacts.
+func (d *document) underAnothersName(at int) bool {
+	i := d.lineAt(at)
+	top := i
+	for top > 0 && i-top < maxCard && d.lines[top-1].kind == own && !d.blank(top-1) && d.lines[top-1].end-d.lines[top-1].start <= maxAddressLine {
+		top--
+	}
+	if i < 0 || top == i || top > 0 && d.lines[top-1].kind == own && !d.blank(top-1) {
+		return false
+	}
+	l := d.lines[top]
+	p, ok := readLoneName(d.words, d.text[l.start:l.end])
+	return ok && p.given && p.first != "" && p.last != "" && d.sender.First+d.sender.Last != "" && !agreesWithSender(d.sender, p)
 }
 
 // isKin says whether a person close to the speaker owns the value: such a
