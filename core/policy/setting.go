@@ -6,6 +6,23 @@ import (
 	"time"
 )
 
+// Name is a setting's word in JSON, in the database and in events.
+type Name string
+
+// The settings. Autonomy is the tenant's and a conversation's, opt-outs are the
+// client's, quiet hours and the reply grace the tenant's alone.
+const (
+	NameChannels   Name = "preferred_channels"
+	NameWindows    Name = "contact_windows"
+	NameTimezone   Name = "timezone"
+	NameNever      Name = "never_auto_send"
+	NameReview     Name = "human_review_required"
+	NameSensitive  Name = "sensitive"
+	NameAutonomy   Name = "ai_autonomy"
+	NameOptOuts    Name = "opt_outs"
+	NameQuietHours Name = "quiet_hours"
+)
+
 // Where is where a setting was made.
 type Where string
 
@@ -34,8 +51,41 @@ type Setting[T any] struct {
 
 // Own is a value set in one place; nil where nothing is.
 type Own[T any] struct {
-	Value T
+	Value T `json:"value"`
 	Set
+}
+
+// Mark is a conversation's own sensitivity (R78, R86). A conversation marked
+// sensitive stays so. An exemption from the client's flag holds for that client
+// and that marking only: it falls when the conversation gets another client, and
+// when the client is marked again, unless it was kept then (R87).
+type Mark struct {
+	Own[bool]
+	// For is the client that an exemption was made for.
+	For string `json:"for,omitempty"`
+	// Kept is when an exemption was last kept at a marking.
+	Kept time.Time `json:"kept,omitzero"`
+}
+
+// exempts tells whether the mark is an exemption that has not fallen.
+func (m *Mark) exempts(c ClientSettings) bool {
+	if m == nil || m.Value || m.For != c.ID {
+		return false
+	}
+	since := m.At
+	if m.Kept.After(since) {
+		since = m.Kept
+	}
+	return c.Sensitive == nil || !since.Before(c.Sensitive.At)
+}
+
+// InForce is the mark as far as it counts for a client: nil when there is none,
+// or an exemption that has fallen.
+func (m *Mark) InForce(c ClientSettings) *Own[bool] {
+	if m == nil || (!m.Value && !m.exempts(c)) {
+		return nil
+	}
+	return &m.Own
 }
 
 // Channel is a way to reach a client.
@@ -117,10 +167,14 @@ type TenantSettings struct {
 	// ReplyGrace is how long after an inbound message a reply by email or SMS may
 	// leave outside the client's windows (R58); 0 means never.
 	ReplyGrace time.Duration `json:"reply_grace"`
+	// Set is who last changed these.
+	Set
 }
 
 // ClientSettings are a client's part. A nil setting was never made.
 type ClientSettings struct {
+	// ID names the client; exemptions are made for one.
+	ID             string
 	Channels       *Own[[]Channel]
 	Windows        *Own[[]Window]
 	Timezone       *Own[string]
@@ -132,14 +186,14 @@ type ClientSettings struct {
 
 // ConversationSettings are what a conversation has of its own; nil inherits (R72).
 type ConversationSettings struct {
-	Channels       *Own[[]Channel]
-	Windows        *Own[[]Window]
-	Timezone       *Own[string]
-	NeverAutoSend  *Own[bool]
-	ReviewRequired *Own[bool]
-	Autonomy       *Own[Autonomy]
+	Channels       *Own[[]Channel] `json:"preferred_channels,omitempty"`
+	Windows        *Own[[]Window]  `json:"contact_windows,omitempty"`
+	Timezone       *Own[string]    `json:"timezone,omitempty"`
+	NeverAutoSend  *Own[bool]      `json:"never_auto_send,omitempty"`
+	ReviewRequired *Own[bool]      `json:"human_review_required,omitempty"`
+	Autonomy       *Own[Autonomy]  `json:"ai_autonomy,omitempty"`
 	// Sensitive is the tri-state of R78: nil inherits, else sensitive or exempt.
-	Sensitive *Own[bool]
+	Sensitive *Mark `json:"sensitive,omitempty"`
 }
 
 // In is everything a policy is made of.
@@ -152,17 +206,16 @@ type In struct {
 // Policy is what is in force for a conversation, or for a new message to a client:
 // computed at the moment of use, so that it can't be stale (R71).
 type Policy struct {
-	Channels       Setting[[]Channel] `json:"preferred_channels"`
-	Windows        Setting[[]Window]  `json:"contact_windows"`
-	Timezone       Setting[string]    `json:"timezone"`
-	NeverAutoSend  Setting[bool]      `json:"never_auto_send"`
-	ReviewRequired Setting[bool]      `json:"human_review_required"`
-	Sensitive      Setting[bool]      `json:"sensitive"`
-	Autonomy       Setting[Autonomy]  `json:"ai_autonomy"`
-	QuietHours     Setting[[]Window]  `json:"quiet_hours"`
-	// ReplyGrace in seconds.
-	ReplyGrace Setting[time.Duration] `json:"-"`
-	OptOuts    []OptOut               `json:"opt_outs"`
+	Channels       Setting[[]Channel]     `json:"preferred_channels"`
+	Windows        Setting[[]Window]      `json:"contact_windows"`
+	Timezone       Setting[string]        `json:"timezone"`
+	NeverAutoSend  Setting[bool]          `json:"never_auto_send"`
+	ReviewRequired Setting[bool]          `json:"human_review_required"`
+	Sensitive      Setting[bool]          `json:"sensitive"`
+	Autonomy       Setting[Autonomy]      `json:"ai_autonomy"`
+	QuietHours     Setting[[]Window]      `json:"quiet_hours"`
+	ReplyGrace     Setting[time.Duration] `json:"-"`
+	OptOuts        []OptOut               `json:"opt_outs"`
 	// Level sums up the controls, raised by sensitivity.
 	Level Level `json:"automation_level"`
 }
@@ -177,10 +230,10 @@ func Combine(in In) Policy {
 		Timezone:       pick(Setting[string]{Value: t.Timezone, From: Tenant}, c.Timezone, v.Timezone),
 		NeverAutoSend:  pick(Setting[bool]{From: BuiltIn}, c.NeverAutoSend, v.NeverAutoSend),
 		ReviewRequired: pick(Setting[bool]{From: BuiltIn}, c.ReviewRequired, v.ReviewRequired),
-		Sensitive:      pick(Setting[bool]{From: BuiltIn}, c.Sensitive, v.Sensitive),
-		Autonomy:       pick(Setting[Autonomy]{Value: t.Autonomy, From: Tenant}, nil, v.Autonomy),
-		QuietHours:     Setting[[]Window]{Value: t.QuietHours, From: Tenant},
-		ReplyGrace:     Setting[time.Duration]{Value: t.ReplyGrace, From: Tenant},
+		Sensitive:      pick(Setting[bool]{From: BuiltIn}, c.Sensitive, v.Sensitive.InForce(c)),
+		Autonomy:       pick(Setting[Autonomy]{Value: t.Autonomy, From: Tenant, Set: t.Set}, nil, v.Autonomy),
+		QuietHours:     Setting[[]Window]{Value: t.QuietHours, From: Tenant, Set: t.Set},
+		ReplyGrace:     Setting[time.Duration]{Value: t.ReplyGrace, From: Tenant, Set: t.Set},
 		OptOuts:        c.OptOuts,
 	}
 	if p.Autonomy.Value == "" {

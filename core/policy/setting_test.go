@@ -38,7 +38,7 @@ func TestValuesInForce(t *testing.T) {
 	}
 	in.Conversation = policy.ConversationSettings{
 		Channels: own([]policy.Channel{policy.Email}), Windows: own([]policy.Window(nil)), Timezone: own("UTC"),
-		NeverAutoSend: own(false), ReviewRequired: own(false), Sensitive: own(true), Autonomy: own(policy.Off),
+		NeverAutoSend: own(false), ReviewRequired: own(false), Sensitive: mark(true), Autonomy: own(policy.Off),
 	}
 	p = policy.Combine(in)
 	for name, from := range map[string]policy.Where{
@@ -60,27 +60,35 @@ func TestValuesInForce(t *testing.T) {
 	}
 }
 
-// The life cycle of §1.22, as far as it is a question of what is in force; a–c and
-// e–g are made by the packages client, conversation and outbound.
+// The life cycle of §1.22, as far as it is a question of what is in force.
 func TestSensitivityLifeCycle(t *testing.T) {
 	t.Parallel()
 	reply := policy.Message{Kind: policy.Reply, Origin: policy.Automation, Channel: policy.Email}
-	var none *policy.Own[bool]
+	at := func(hour int) policy.Set { return policy.Set{By: "Ada", At: noon.Add(time.Duration(hour) * time.Hour)} }
+	flag := func(value bool, hour int) *policy.Own[bool] { return &policy.Own[bool]{Value: value, Set: at(hour)} }
+	exempt := &policy.Mark{Own: policy.Own[bool]{Set: at(2)}, For: "A"}
+	kept := &policy.Mark{Own: policy.Own[bool]{Set: at(2)}, For: "A", Kept: noon.Add(4 * time.Hour)}
 	for _, step := range []struct {
 		name      string
+		id        string
 		client    *policy.Own[bool]
-		own       *policy.Own[bool]
+		own       *policy.Mark
 		sensitive bool
 		reply     policy.Outcome
 	}{
-		{"before", none, none, false, policy.Allow},
-		{"b: marked, any conversation", own(true), none, true, policy.Draft},
-		{"c: one exempt", own(true), own(false), false, policy.Allow},
-		{"d: unmarked, the exempt one", own(false), own(false), false, policy.Allow},
-		{"d: unmarked, the others", own(false), none, false, policy.Allow},
-		{"a conversation marked on a normal client (R86)", own(false), own(true), true, policy.Draft},
+		{"before", "A", nil, nil, false, policy.Allow},
+		{"b: marked, any conversation", "A", flag(true, 1), nil, true, policy.Draft},
+		{"c: one exempt", "A", flag(true, 1), exempt, false, policy.Allow},
+		{"d: unmarked, the exempt one", "A", flag(false, 3), exempt, false, policy.Allow},
+		{"d: unmarked, the others", "A", flag(false, 3), nil, false, policy.Allow},
+		{"e: marked again, the exemption fell", "A", flag(true, 4), exempt, true, policy.Draft},
+		{"e: marked again, the exemption was kept", "A", flag(true, 4), kept, false, policy.Allow},
+		{"f: merged into B, the exemption fell", "B", flag(true, 1), exempt, true, policy.Draft},
+		{"g: undone", "A", flag(true, 1), exempt, false, policy.Allow},
+		{"a conversation marked on a normal client (R86)", "A", flag(false, 3), mark(true), true, policy.Draft},
+		{"its own mark goes with it to another client", "B", nil, mark(true), true, policy.Draft},
 	} {
-		in := policy.In{Client: policy.ClientSettings{Sensitive: step.client}, Conversation: policy.ConversationSettings{Sensitive: step.own}}
+		in := policy.In{Client: policy.ClientSettings{ID: step.id, Sensitive: step.client}, Conversation: policy.ConversationSettings{Sensitive: step.own}}
 		p := policy.Combine(in)
 		if p.Sensitive.Value != step.sensitive {
 			t.Errorf("%s: sensitive %v", step.name, p.Sensitive.Value)
@@ -91,13 +99,15 @@ func TestSensitivityLifeCycle(t *testing.T) {
 	}
 }
 
+func mark(sensitive bool) *policy.Mark { return &policy.Mark{Own: *own(sensitive)} }
+
 // What is in force on a sensitive conversation is never milder than review and
 // suggest, whatever else is set.
 func TestSensitivityIsAFloor(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
 		in := anyIn(r)
-		in.Conversation.Sensitive = own(true)
+		in.Conversation.Sensitive = mark(true)
 		p := policy.Combine(in)
 		if p.Level == policy.Auto || p.Autonomy.Value == policy.Acts {
 			r.Fatalf("%+v: level %s, autonomy %s", in, p.Level, p.Autonomy.Value)
@@ -146,7 +156,7 @@ func TestLoosened(t *testing.T) {
 		"nothing":      {func(*policy.In) {}, ""},
 		"never":        {func(in *policy.In) { in.Client.NeverAutoSend = own(false) }, "never_auto_send"},
 		"review":       {func(in *policy.In) { in.Conversation.ReviewRequired = own(false) }, "human_review_required"},
-		"sensitive":    {func(in *policy.In) { in.Conversation.Sensitive = own(false) }, "ai_autonomy sensitive"},
+		"sensitive":    {func(in *policy.In) { in.Conversation.Sensitive = mark(false) }, "ai_autonomy sensitive"},
 		"wider window": {func(in *policy.In) { in.Client.Windows = own(append(slices.Clone(morning), workday("mon"))) }, "contact_windows"},
 		"no window":    {func(in *policy.In) { in.Client.Windows = nil }, "contact_windows"},
 		"narrower window": {func(in *policy.In) {
@@ -160,7 +170,11 @@ func TestLoosened(t *testing.T) {
 		in := policy.In{Client: strict}
 		from := policy.Combine(in)
 		test.change(&in)
-		if got := strings.Join(policy.Loosened(from, policy.Combine(in)), " "); got != test.want {
+		var names []string
+		for _, name := range policy.Loosened(from, policy.Combine(in)) {
+			names = append(names, string(name))
+		}
+		if got := strings.Join(names, " "); got != test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}
@@ -189,6 +203,12 @@ func anyIn(r *rapid.T) policy.In {
 		list := rapid.SliceOfN(rapid.Map(day, workday), 0, 2)
 		return own(list.Draw(r, name+" list"))
 	}
+	marked := func(name string) *policy.Mark {
+		if o := flag(name); o != nil {
+			return &policy.Mark{Own: *o}
+		}
+		return nil
+	}
 	zoneOf := func(name string) *policy.Own[string] {
 		if !rapid.Bool().Draw(r, name) {
 			return nil
@@ -201,7 +221,7 @@ func anyIn(r *rapid.T) policy.In {
 			Windows: windows("client windows"), Timezone: zoneOf("client zone"), NeverAutoSend: flag("never"), ReviewRequired: flag("review"), Sensitive: flag("sensitive"),
 		},
 		Conversation: policy.ConversationSettings{
-			Windows: windows("own windows"), Timezone: zoneOf("own zone"), NeverAutoSend: flag("own never"), ReviewRequired: flag("own review"), Sensitive: flag("own sensitive"),
+			Windows: windows("own windows"), Timezone: zoneOf("own zone"), NeverAutoSend: flag("own never"), ReviewRequired: flag("own review"), Sensitive: marked("own sensitive"),
 		},
 	}
 	if rapid.Bool().Draw(r, "quiet") {
