@@ -91,23 +91,28 @@ const (
 	ExportClients Can = "export clients"
 	SendMessages  Can = "push messages"
 	MarkSensitive Can = "mark clients sensitive"
-	Administer    Can = "administer the tenant"
-	Operate       Can = "operate hosts and tenants"
+	// LoosenClients and LoosenConversations are about letting more through than
+	// before: of a client, and of a conversation beside its client (R73).
+	LoosenClients       Can = "loosen what a client allows"
+	LoosenConversations Can = "loosen what a client allows for one conversation"
+	Administer          Can = "administer the tenant"
+	Operate             Can = "operate hosts and tenants"
 )
 
 // May answers whether the actor may do c. A person's right follows the role, a
-// key's the scopes, and a key that acts for a person needs both; the system may do everything inside its tenant; an operator
-// only operates.
+// key's the scopes, and a key that acts for a person needs both; the system may do
+// everything inside its tenant but decide how careful to be with a client; an
+// operator only operates.
 func (a Actor) May(c Can) bool {
 	switch a.Kind {
 	case System:
-		return c != Operate
+		return c != Operate && c != MarkSensitive && c != LoosenClients && c != LoosenConversations
 	case Operator:
 		return c == Operate
 	case Person: // a key that acts for a person is bound by its scopes too
 		return a.roleMay(c) && (len(a.Scopes) == 0 || a.scopeMay(c))
 	case Automation:
-		return a.scopeMay(c)
+		return c != LoosenConversations && a.scopeMay(c)
 	default:
 		return false
 	}
@@ -127,7 +132,7 @@ func (a Actor) roleMay(c Can) bool {
 		return c != Operate
 	case Member:
 		return c == SeeClients || c == EditClients || c == DeleteClients ||
-			c == MergeClients || c == ExportClients || c == SendMessages
+			c == MergeClients || c == ExportClients || c == SendMessages || c == LoosenClients || c == LoosenConversations
 	case Viewer:
 		return c == SeeClients
 	default:
@@ -140,6 +145,7 @@ func (a Actor) scopeMay(c Can) bool {
 		SeeClients: ScopeRead, EditClients: ScopeWrite, DeleteClients: ScopeWrite,
 		SendMessages: ScopeWrite, ExportClients: ScopeExport,
 		MergeClients: ScopeAdmin, MarkSensitive: ScopeAdmin, Administer: ScopeAdmin,
+		LoosenClients: ScopeAdmin, LoosenConversations: ScopeAdmin,
 	}[c]
 	for _, s := range a.Scopes {
 		if s == need && need != "" {
@@ -153,12 +159,25 @@ func (a Actor) scopeMay(c Can) bool {
 type Refusal struct {
 	Actor  Actor
 	Action Can
+	// Why is what makes the action need more than the actor has, or "" when it
+	// always does.
+	Why string
 }
 
 // Error says who may not do what, and what would help.
 func (r *Refusal) Error() string {
+	if r.Why != "" {
+		return r.Why + ": " + r.sentence()
+	}
+	return r.sentence()
+}
+
+func (r *Refusal) sentence() string {
 	switch r.Actor.Kind {
 	case Automation:
+		if r.Action == LoosenConversations {
+			return "no API key may " + string(r.Action) + ": a person does that"
+		}
 		return fmt.Sprintf("this API key may not %s: it needs another scope", r.Action)
 	case Person:
 		return fmt.Sprintf("the role %q may not %s: ask an admin of the tenant", r.Actor.Role, r.Action)

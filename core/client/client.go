@@ -131,6 +131,7 @@ type Client struct {
 	NeverAutoSend       bool
 	HumanReviewRequired bool
 	Sensitive           bool
+	PolicySet           PolicySet // who set the preferences and the flag
 	Tags                []string
 	Source              string
 	Origin              map[string]any

@@ -19,7 +19,7 @@ type New struct {
 func (u *Unit) Create(ctx context.Context, n New) (*Client, error) {
 	c := &Client{
 		ID: NewID(), Kind: n.Kind, Source: n.Source, Origin: n.Origin, Review: n.Review, Metadata: "{}",
-		Tags: []string{}, PreferredChannels: []string{}, ContactWindows: []byte("[]"), CreatedAt: u.now, UpdatedAt: u.now,
+		Tags: []string{}, PreferredChannels: []string{}, ContactWindows: []byte("[]"), PolicySet: PolicySet{}, CreatedAt: u.now, UpdatedAt: u.now,
 	}
 	if c.Origin == nil {
 		c.Origin = map[string]any{}

@@ -219,12 +219,12 @@ func conflict(ctx context.Context, tx pgx.Tx, c *Client, e Edit) error {
 // field that isn't answered has not changed since.
 func valuesAt(ctx context.Context, tx pgx.Tx, id ID, revision int64) (map[string]string, error) {
 	rows, err := tx.Query(ctx, `SELECT DISTINCT ON (field) field, before FROM (
-  SELECT CASE kind WHEN 'field changed' THEN payload->>'field' ELSE payload->>'kind' END AS field,
-         coalesce(CASE kind WHEN 'field changed' THEN payload->>'before' ELSE payload->>'primary_before' END, '') AS before,
+  SELECT coalesce(payload->>'field', payload->>'kind') AS field,
+         coalesce(CASE WHEN payload ? 'field' THEN payload->>'before' ELSE payload->>'primary_before' END, '') AS before,
          (payload->>'revision')::bigint AS revision, id
     FROM event WHERE client_id = $1 AND kind = ANY($3) AND (payload->>'revision')::bigint > $2) changes
  WHERE field IS NOT NULL ORDER BY field, revision, id`, id, revision,
-		[]event.Kind{event.FieldChanged, event.IdentifierAdded, event.IdentifierRemoved, event.IdentifierPrimary})
+		[]event.Kind{event.FieldChanged, event.Preference, event.IdentifierAdded, event.IdentifierRemoved, event.IdentifierPrimary})
 	if err != nil {
 		return nil, fmt.Errorf("read earlier values: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/clientele-crm/clientele/core/actor"
 	"github.com/clientele-crm/clientele/core/event"
+	"github.com/clientele-crm/clientele/core/policy"
 )
 
 // MaxMerged is the most clients that take part in one merge, survivor included.
@@ -261,6 +262,8 @@ func (m *merging) apply(ctx context.Context, plan combination, choices Choices) 
 		u.Log(c, event.FieldChanged, event.Change(f.Name, change.Before, change.After, "merge"))
 	}
 	*c = plan.client
+	c.PolicySet = mergedPolicySet(&before, c, policy.Set{By: u.actor.Name, At: u.now, Reason: "merge"})
+	u.policyChanged(c)
 	m.changes.frames(&before, c)
 	if err := complete(ctx, u.tx, []*Client{c}); err != nil {
 		return err

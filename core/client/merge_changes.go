@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/clientele-crm/clientele/core/event"
+	"github.com/clientele-crm/clientele/core/policy"
 )
 
 // survivorChanges is what a merge changed in the survivor itself, as an undo
@@ -40,6 +42,7 @@ type frame struct {
 	NeverAutoSend       bool
 	HumanReviewRequired bool
 	Sensitive           bool
+	PolicySet           PolicySet
 	CreatedAt           time.Time
 }
 
@@ -47,7 +50,7 @@ func frameOf(c *Client) frame {
 	return frame{
 		Kind: c.Kind, Review: c.Review, Tags: c.Tags, PreferredChannels: c.PreferredChannels, ContactWindows: string(c.ContactWindows),
 		Timezone: c.Timezone, NeverAutoSend: c.NeverAutoSend, HumanReviewRequired: c.HumanReviewRequired, Sensitive: c.Sensitive,
-		CreatedAt: c.CreatedAt.UTC(),
+		PolicySet: c.PolicySet, CreatedAt: c.CreatedAt.UTC(),
 	}
 }
 
@@ -69,13 +72,17 @@ func (s *survivorChanges) takeBack(c *Client, since map[event.Kind]bool) {
 		return slices.Contains(s.After.Tags, tag) && !slices.Contains(s.Before.Tags, tag)
 	})
 	c.CreatedAt = s.Before.CreatedAt
+	set := maps.Clone(c.PolicySet)
 	if !since[event.Sensitivity] {
 		c.Sensitive = s.Before.Sensitive
+		set.restore(s.Before.PolicySet, policy.NameSensitive)
 	}
 	if !since[event.Preference] {
 		c.PreferredChannels, c.ContactWindows, c.Timezone = s.Before.PreferredChannels, json.RawMessage(s.Before.ContactWindows), s.Before.Timezone
 		c.NeverAutoSend, c.HumanReviewRequired = s.Before.NeverAutoSend, s.Before.HumanReviewRequired
+		set.restore(s.Before.PolicySet, preferenceNames()...)
 	}
+	c.PolicySet = set
 }
 
 // valueRow is a row of client_value.

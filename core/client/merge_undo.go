@@ -76,6 +76,7 @@ func (u *Unit) unmerge(ctx context.Context, merge uuid.UUID) (*Undone, error) {
 			return nil, err
 		}
 		u.touch(c)
+		u.policyChanged(c)
 	}
 	if _, err := u.tx.Exec(ctx, `UPDATE merge_event SET undone_at = $2, undone_by = $3 WHERE id = $1`, merge, u.now, u.actor.Name); err != nil {
 		return nil, fmt.Errorf("note the undo: %w", err)

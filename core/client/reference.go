@@ -87,6 +87,10 @@ func References() []Reference {
 			Table: "client_value", Column: "client_id", Key: []string{"client_id", "field"}, Merge: Stays, Erase: Deletes, Exported: true,
 		},
 		{Table: "client_note", Column: "client_id", Key: []string{"id"}, Noun: "notes", Merge: Moves, Erase: Deletes, Exported: true},
+		{
+			Table: "client_opt_out", Column: "client_id", Key: []string{"id"}, Noun: "opt-outs", Merge: Moves, Erase: Deletes, Exported: true,
+			Stays: `EXISTS (SELECT 1 FROM client_opt_out o WHERE o.client_id = $2 AND o.channel = r.channel AND o.address = r.address)`,
+		},
 		{Table: "suppressed_identifier", Column: "client_id", Key: []string{"kind", "normal"}, Merge: Moves, Erase: Unlinks},
 		{
 			Table: "conversation", Column: "client_id", Key: []string{"id"}, Noun: "conversations",

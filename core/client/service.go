@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,6 +20,8 @@ type Service struct {
 	DB      *db.DB
 	Now     func() time.Time
 	Changes Changes
+	// Outbound is told whose policies changed; nil tells nobody.
+	Outbound Outbound
 	// Region of a tenant, for numbers typed without a country code.
 	Region func(ctx context.Context, t actor.TenantID) (string, error)
 
@@ -89,7 +92,7 @@ func (s *Service) Timeline(ctx context.Context, a actor.Actor, id ID, p event.Pa
 func (s *Service) change(ctx context.Context, a actor.Actor, reason string, fn func(context.Context, *Unit) error) error {
 	once := func() error {
 		return s.DB.Tenant(ctx, a, func(ctx context.Context, tx pgx.Tx) error {
-			u := Begin(tx, a, s.Now(), s.Changes, reason)
+			u := Begin(tx, a, s.Now(), s.Changes, reason).Telling(s.Outbound)
 			if err := fn(ctx, u); err != nil {
 				return err
 			}
@@ -140,4 +143,19 @@ func (s *Service) require(ctx context.Context, a actor.Actor, c actor.Can) error
 // refused audits a refusal that only the data could tell.
 func (s *Service) refused(ctx context.Context, refusal *actor.Refusal) error {
 	return event.Refuse(ctx, s.DB, refusal, s.Now())
+}
+
+// refusedAbout is refused with the client that it was about.
+func (s *Service) refusedAbout(ctx context.Context, refusal *actor.Refusal, id ID) error {
+	about := event.Event{At: s.Now()}
+	if refusal.Actor.Tenant == (actor.TenantID{}) {
+		return refusal
+	}
+	err := s.DB.Tenant(ctx, refusal.Actor, func(ctx context.Context, tx pgx.Tx) error {
+		return tx.QueryRow(ctx, `SELECT (SELECT id FROM client WHERE id = $1)`, id).Scan(&about.ClientID)
+	})
+	if err != nil {
+		return errors.Join(refusal, fmt.Errorf("write the refusal into the audit: %w", err))
+	}
+	return event.RefuseAbout(ctx, s.DB, refusal, about)
 }

@@ -197,12 +197,12 @@ func save(ctx context.Context, tx pgx.Tx, c *Client) error {
 	set := []string{
 		"revision = $2", "kind = $3", "company_key = $4", "tags = $5", "review = $6", "search_text = $7", "last_contact_at = $8", "updated_at = $9",
 		"preferred_channels = $10", "contact_windows = $11::text::jsonb", "timezone = $12", "never_auto_send = $13", "human_review_required = $14",
-		"sensitive = $15", "created_at = $16", "metadata_pairs = $17",
+		"sensitive = $15", "created_at = $16", "metadata_pairs = $17", "policy_set = $18",
 	}
 	values := []any{
 		c.ID, c.Revision, c.Kind, match.CompanyKey(c.Company), c.Tags, c.Review, searchText(c), c.LastContactAt, c.UpdatedAt,
 		c.PreferredChannels, string(c.ContactWindows), c.Timezone, c.NeverAutoSend, c.HumanReviewRequired,
-		c.Sensitive, c.CreatedAt, orNone(metadataPairs(c.Metadata)),
+		c.Sensitive, c.CreatedAt, orNone(metadataPairs(c.Metadata)), c.PolicySet,
 	}
 	for _, f := range Fields() {
 		values = append(values, f.Get(c))
@@ -237,7 +237,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $7)`, c.ID, tenant, c.Kind, c.Source, c.Orig
 // selectClient reads whole clients; what follows it begins with WHERE.
 func selectClient() string {
 	columns := `SELECT c.id, c.revision, c.kind, c.company_key, c.preferred_channels, c.contact_windows, c.timezone, c.never_auto_send,
-  c.human_review_required, c.sensitive, c.tags, c.source, c.origin, c.review, c.last_contact_at, c.created_at, c.updated_at,
+  c.human_review_required, c.sensitive, c.policy_set, c.tags, c.source, c.origin, c.review, c.last_contact_at, c.created_at, c.updated_at,
   c.deleted_at, c.deleted_reason, c.merged_into`
 	for _, f := range Fields() {
 		columns += ", " + f.selected()

@@ -36,6 +36,11 @@ type Unit struct {
 	events  []event.Event
 	// moved are conversations that a merge or its undo gave another client.
 	moved []ConversationID
+	// policies is what changed that decides about messages, and effect what came of
+	// it for those that wait.
+	outbound Outbound
+	policies PolicyScope
+	effect   PolicyEffect
 }
 
 // Begin starts a unit of work. Reason is told to Changes ("intake", "edit").
@@ -58,6 +63,9 @@ func (u *Unit) Client(ctx context.Context, id ID) (*Client, error) {
 	u.clients[c.ID] = c
 	return c, nil
 }
+
+// Now is the time at which all of the unit's work happens.
+func (u *Unit) Now() time.Time { return u.now }
 
 // Log adds an event to the unit, written by Flush in the order of the calls.
 func (u *Unit) Log(c *Client, kind event.Kind, payload map[string]any) {
@@ -109,8 +117,8 @@ func (u *Unit) Flush(ctx context.Context) error {
 		return err
 	}
 	u.events = nil
-	if u.changes == nil {
-		return nil
+	if err := u.tellOutbound(ctx); err != nil || u.changes == nil {
+		return err
 	}
 	if len(u.touched) > 0 {
 		if err := u.changes.ClientsChanged(ctx, u.tx, u.actor.Tenant, u.touched, u.reason); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/clientele-crm/clientele/core/actor"
 	"github.com/clientele-crm/clientele/core/client"
+	"github.com/clientele-crm/clientele/core/policy"
 )
 
 // ID identifies a conversation; it is also the stable key of its activity in
@@ -65,6 +66,8 @@ type Conversation struct {
 	EndedAt       *time.Time    `json:"ended_at"`
 	Summary       string        `json:"summary"`
 	Revision      int64         `json:"revision"`
+	// Own are the settings that the conversation has beside its client's (R72).
+	Own policy.ConversationSettings `json:"-" db:"policy"`
 }
 
 // Head is a conversation in a list, with enough to follow the client's journey

@@ -67,7 +67,7 @@ func (s *Service) relink(ctx context.Context, a actor.Actor, id ID, fn func(cont
 			return err
 		}
 		now := s.now()
-		l := &linking{tx: tx, now: now, conversation: c, by: a.Name, unit: client.Begin(tx, a, now, nil, "link")}
+		l := &linking{tx: tx, now: now, conversation: c, by: a.Name, unit: client.Begin(tx, a, now, nil, "link").Telling(s.Outbound)}
 		if err := fn(ctx, l); err != nil {
 			return err
 		}
@@ -96,7 +96,7 @@ func (l *linking) set(ctx context.Context, to *client.ID) error {
 	default:
 		l.log(to, event.ConversationLinked, map[string]any{"reason": "linked by " + l.by, "certain": true})
 	}
-	if err := SetLink(ctx, l.tx, c, to, ByHand, to != nil, true, "decided by "+l.by); err != nil {
+	if err := SetLink(ctx, l.tx, l.unit, c, to, ByHand, to != nil, true, "decided by "+l.by); err != nil {
 		return err
 	}
 	for _, id := range []uuid.NullUUID{{UUID: from.UUID, Valid: had}, c.ClientID} {

@@ -23,6 +23,8 @@ type Service struct {
 	Now func() time.Time
 	// Changes is told which conversations the CRMs should hear of; nil tells nobody.
 	Changes Changes
+	// Outbound is told whose policies changed; nil tells nobody.
+	Outbound client.Outbound
 }
 
 // Query asks for conversations, the last contacted first.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/clientele-crm/clientele/core/actor"
 	"github.com/clientele-crm/clientele/core/client"
+	"github.com/clientele-crm/clientele/core/event"
+	"github.com/clientele-crm/clientele/core/policy"
 )
 
 // SMSGap is the silence after which the same pair of numbers starts a new
@@ -83,19 +85,29 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, m.ID, t, c.ID,
 	return nil
 }
 
-// SetLink stores who the conversation is with. A person's link is locked, and
-// automation leaves it alone (R17).
-func SetLink(ctx context.Context, tx pgx.Tx, c *Conversation, to *client.ID, by Link, certain, locked bool, reason string) error {
+// SetLink stores who the conversation is with, within a unit of work. A person's
+// link is locked, and automation leaves it alone (R17). With another client comes
+// another policy: an exemption falls (R87), and messages that wait are decided
+// again.
+func SetLink(ctx context.Context, tx pgx.Tx, u *client.Unit, c *Conversation, to *client.ID, by Link, certain, locked bool, reason string) error {
+	was := c.ClientID
 	c.ClientID = uuid.NullUUID{}
 	if to != nil {
 		c.ClientID = uuid.NullUUID{UUID: to.UUID, Valid: true}
 	} else {
 		by = ""
 	}
+	if c.ClientID != was {
+		u.PolicyMoved(c.ID)
+		if exempt := c.Own.Sensitive; exempt != nil && !exempt.Value {
+			c.Own.Sensitive = nil
+			u.LogConversation(to, c.ID.UUID, event.OverrideCleared, u.Now(), event.Change(string(policy.NameSensitive), false, nil, "the conversation got another client"))
+		}
+	}
 	c.LinkMethod, c.LinkCertain, c.LinkLocked, c.LinkReason = by, certain, locked, reason
 	c.Revision++
 	_, err := tx.Exec(ctx, `UPDATE conversation SET client_id = $2, link_method = $3, link_certain = $4, link_locked = $5,
-  link_reason = $6, revision = revision + 1 WHERE id = $1`, c.ID, c.ClientID, c.LinkMethod, certain, locked, reason)
+  link_reason = $6, policy = $7, revision = revision + 1 WHERE id = $1`, c.ID, c.ClientID, c.LinkMethod, certain, locked, reason, c.Own)
 	if err != nil {
 		return fmt.Errorf("link conversation %s: %w", c.ID, err)
 	}
@@ -191,4 +203,4 @@ func later(a, b time.Time) time.Time {
 }
 
 const selectConversation = `SELECT c.id, c.channel, c.client_id, c.link_method, c.link_certain, c.link_locked, c.link_reason, c.subject,
-  c.state, c.message_count, c.started_at, c.last_message_at, c.ended_at, c.summary, c.revision FROM conversation c`
+  c.state, c.message_count, c.started_at, c.last_message_at, c.ended_at, c.summary, c.revision, c.policy FROM conversation c`

@@ -40,6 +40,8 @@ const (
 	Reviewed             Kind = "reviewed"
 	Sensitivity          Kind = "sensitivity changed"
 	Preference           Kind = "preference changed"
+	OverrideSet          Kind = "conversation override set"
+	OverrideCleared      Kind = "conversation override cleared"
 	Merged               Kind = "merged"
 	Unmerged             Kind = "unmerged"
 	Deleted              Kind = "deleted"

@@ -25,11 +25,25 @@ func Require(ctx context.Context, d *db.DB, a actor.Actor, c actor.Can, at time.
 // Refuse writes a refusal into the audit and returns it. An actor without a
 // tenant has no audit to be written into.
 func Refuse(ctx context.Context, d *db.DB, refusal *actor.Refusal, at time.Time) error {
+	return RefuseAbout(ctx, d, refusal, Event{At: at})
+}
+
+// RefuseAbout is Refuse with what it was about: a client, a conversation, and what
+// else the payload holds.
+func RefuseAbout(ctx context.Context, d *db.DB, refusal *actor.Refusal, about Event) error {
 	if refusal.Actor.Tenant == (actor.TenantID{}) {
 		return refusal
 	}
 	err := d.Tenant(ctx, refusal.Actor, func(ctx context.Context, tx pgx.Tx) error {
-		return Append(ctx, tx, refusal.Actor, Event{Kind: Refused, Payload: map[string]any{"action": refusal.Action}, At: at})
+		about.Kind = Refused
+		if about.Payload == nil {
+			about.Payload = map[string]any{}
+		}
+		about.Payload["action"] = refusal.Action
+		if refusal.Why != "" {
+			about.Payload["why"] = refusal.Why
+		}
+		return Append(ctx, tx, refusal.Actor, about)
 	})
 	if err != nil {
 		return errors.Join(refusal, fmt.Errorf("write the refusal into the audit: %w", err))

@@ -308,7 +308,7 @@ func (p *processing) link(ctx context.Context, c *client.Client, d match.Decisio
 	}
 	p.unit.LogConversation(&c.ID, conv.ID.UUID, kind, p.now, payload)
 	p.result.NewLink = !has
-	return conversation.SetLink(ctx, p.tx, conv, &c.ID, method, d.Certain, false, d.Reason)
+	return conversation.SetLink(ctx, p.tx, p.unit, conv, &c.ID, method, d.Certain, false, d.Reason)
 }
 
 // suggestLinks leaves the decision's other clients to a person.

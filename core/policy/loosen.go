@@ -10,12 +10,10 @@ func Loosened(from, to Policy) []Name {
 			looser = append(looser, name)
 		}
 	}
-	before, after := hoursLeft(from), hoursLeft(to)
-	restricted := before != wholeWeek()
-	moved := from.Timezone.Value != to.Timezone.Value
-	add(NameWindows, restricted && !moved && !after.within(&before))
 	// In another zone the same hours are others.
-	add(NameTimezone, restricted && moved)
+	before, after := hoursLeft(from), hoursLeft(to)
+	moved := from.Timezone.Value != to.Timezone.Value
+	add(NameWindows, before != wholeWeek() && (moved || !after.within(&before)))
 	add(NameNever, from.NeverAutoSend.Value && !to.NeverAutoSend.Value)
 	add(NameReview, from.ReviewRequired.Value && !to.ReviewRequired.Value)
 	add(NameAutonomy, stricter(to.Autonomy.Value, from.Autonomy.Value) < 0)

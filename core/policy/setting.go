@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -22,6 +23,15 @@ const (
 	NameOptOuts    Name = "opt_outs"
 	NameQuietHours Name = "quiet_hours"
 )
+
+// Words joins names for people to read.
+func Words(names []Name) string {
+	words := make([]string, len(names))
+	for i, name := range names {
+		words[i] = strings.ReplaceAll(string(name), "_", " ")
+	}
+	return strings.Join(words, ", ")
+}
 
 // Where is where a setting was made.
 type Where string

@@ -162,7 +162,7 @@ func TestLoosened(t *testing.T) {
 		"narrower window": {func(in *policy.In) {
 			in.Client.Windows = own([]policy.Window{{Days: []policy.Day{"tue"}, Start: 600, End: 660}})
 		}, ""},
-		"another zone":                 {func(in *policy.In) { in.Conversation.Timezone = own("Asia/Tokyo") }, "timezone"},
+		"another zone":                 {func(in *policy.In) { in.Conversation.Timezone = own("Asia/Tokyo") }, "contact_windows"},
 		"opt-out gone":                 {func(in *policy.In) { in.Client.OptOuts = nil }, "opt_outs"},
 		"opt-out of the whole":         {func(in *policy.In) { in.Client.OptOuts = []policy.OptOut{{Channel: policy.Email}} }, ""},
 		"other channels are no matter": {func(in *policy.In) { in.Client.Channels = own([]policy.Channel{policy.Phone}) }, ""},

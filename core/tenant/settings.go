@@ -27,6 +27,9 @@ type Settings struct {
 	IdleMinutes map[string]int `json:"idle_minutes,omitempty"`
 	// Endpoint is the AI endpoint that is asked for a second opinion; nil: none.
 	Endpoint *Endpoint `json:"endpoint,omitempty"`
+	// Policy is the tenant's part in what may be sent. SetPolicy changes it, since
+	// messages that wait are decided again then.
+	Policy Policy `json:"policy,omitzero"`
 }
 
 // Endpoint is an OpenAI-compatible chat endpoint. Its key is a secret and kept
