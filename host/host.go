@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -217,7 +218,8 @@ func (h *Host) makeServices() error {
 		DB: h.DB, Vault: vault, Now: h.now, Describe: h.describe, Adapter: h.adapter, Spent: marker.Spent,
 		Added: marker.ConnectionAdded, Changed: marker.ConnectionChanged, PublicURL: c.Server.PublicURL, Apps: apps(c),
 	}
-	h.Secrets = &connection.Rotator{DB: h.DB, Vault: vault, Tenants: h.Tenants, Columns: connection.SealedColumns()}
+	h.Secrets = &connection.Rotator{DB: h.DB, Vault: vault, Tenants: h.Tenants, Columns: slices.Concat(
+		connection.SealedColumns(), sender.SealedColumns(), assist.SealedColumns())}
 	return nil
 }
 

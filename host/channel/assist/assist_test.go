@@ -387,3 +387,24 @@ func TestJobRunsAfterTheCommit(t *testing.T) {
 		t.Errorf("the run says %s %s; %s", a.State, a.Error, w.state(r))
 	}
 }
+
+// A rotation of the host's key takes the endpoint's along.
+func TestKeySurvivesRotation(t *testing.T) {
+	t.Parallel()
+	e := newEndpoint(t, says(`{"verdicts":[],"proposals":[]}`)) // insists on the key
+	w := newWorld(t, tenant.Endpoint{URL: e.URL + "/v1", Model: "m"})
+	vault, ok := w.desk.Vault.(*connection.Vault)
+	if !ok {
+		t.Fatal("the desk has another vault")
+	}
+	rotator := &connection.Rotator{DB: w.db, Vault: vault, Tenants: w.tenants, Columns: assist.SealedColumns()}
+	done, err := rotator.Rotate(t.Context(), actor.ForOperator("test"), true)
+	if err != nil || done.Secrets != 1 || done.Rewrapped != 1 {
+		t.Fatalf("rotation: %+v, %v", done, err)
+	}
+	r := w.take(said)
+	w.ask()
+	if a := w.advice(r); a.State != intake.AdviceGiven {
+		t.Errorf("the run says %s: %s", a.State, a.Error)
+	}
+}

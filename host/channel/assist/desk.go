@@ -13,6 +13,7 @@ import (
 	"github.com/clientele-crm/clientele/core/db"
 	"github.com/clientele-crm/clientele/core/event"
 	"github.com/clientele-crm/clientele/core/tenant"
+	"github.com/clientele-crm/clientele/host/connection"
 )
 
 // Vault seals secrets for one place and opens them there.
@@ -31,6 +32,11 @@ type Desk struct {
 
 // keyName is the key's name among a tenant's secrets.
 const keyName = "assistant_key"
+
+// SealedColumns are where this package's secrets lie, for a rotation.
+func SealedColumns() []connection.SealedColumn {
+	return []connection.SealedColumn{{Table: "tenant_secret", Column: "sealed", Place: []string{"tenant_id::text", "name"}}}
+}
 
 // maxKey bounds a key, in bytes.
 const maxKey = 1000

@@ -17,6 +17,7 @@ import (
 	"github.com/clientele-crm/clientele/core/event"
 	"github.com/clientele-crm/clientele/core/outbound"
 	"github.com/clientele-crm/clientele/host/channel/dial"
+	"github.com/clientele-crm/clientele/host/connection"
 )
 
 // Vault seals a secret for one place and opens it there again; it is
@@ -211,4 +212,9 @@ func (s *Service) read(ctx context.Context, tx pgx.Tx, t actor.TenantID, channel
 }
 
 // place is where a sender's secret belongs: it opens nowhere else.
+// SealedColumns are where this package's secrets lie, for a rotation.
+func SealedColumns() []connection.SealedColumn {
+	return []connection.SealedColumn{{Table: "sender", Column: "sealed", Place: []string{"tenant_id::text", "'sender'", "channel"}}}
+}
+
 func place(t actor.TenantID, channel string) []string { return []string{t.String(), "sender", channel} }
