@@ -243,6 +243,12 @@ var (
 	sha256Hex   = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
+// isPackage tells whether a directory is an adapter in an interpreted language.
+func isPackage(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "adapter.json"))
+	return err == nil
+}
+
 func (c *Config) validate() (problems []string) {
 	add := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	if _, _, err := net.SplitHostPort(c.HTTP.Listen); err != nil {
@@ -274,8 +280,8 @@ func (c *Config) validate() (problems []string) {
 			add("%s.path: is missing: name the adapter's program", at)
 		} else if info, err := os.Stat(a.Path); err != nil {
 			add("%s.path: %s does not exist: build it with `make build`, or correct the path", at, a.Path)
-		} else if info.IsDir() {
-			add("%s.path: %s is a directory: name the program in it", at, a.Path)
+		} else if info.IsDir() && !isPackage(a.Path) {
+			add("%s.path: %s is a directory without adapter.json: name the program in it, or a package", at, a.Path)
 		}
 		if a.ClientSecret != "" && a.ClientID == "" {
 			add("%s.client_id: is missing, and client_secret is there: give both", at)

@@ -27,7 +27,7 @@ serves goes on.`,
   clientele adapter rollback hubspot`,
 	}
 	cmd.AddCommand(newAdapterListCommand(s), newAdapterInstallCommand(s), newAdapterUseCommand(s), newAdapterRollbackCommand(s),
-		newAdapterVerifyCommand(s), newAdapterRemoveCommand(s), newAdapterReloadCommand(s), newAdapterConformanceCommand(s), newAdapterRequireCommand(s))
+		newAdapterVerifyCommand(s), newAdapterRemoveCommand(s), newAdapterReloadCommand(s), newAdapterConformanceCommand(s), newAdapterRequireCommand(s), newAdapterNewCommand(s))
 	return cmd
 }
 
