@@ -127,16 +127,16 @@ func serveStack(t *testing.T) *served {
 	if out, code := clientele(t, "--config", s.config, "tenant", "create", "acme"); code != 0 {
 		t.Fatal(out)
 	}
-	s.connect(data)
+	s.connect("hubspot", s.sims.CRMs()["hubspot"], s.sims.Token("hubspot"))
 	return s
 }
 
 // connect gives the tenant an account in the simulated CRM. The command line may
 // not: it is an admin's to do.
-func (s *served) connect(data string) {
+func (s *served) connect(adapter, address, token string) {
 	s.t.Helper()
 	beside, err := host.Start(s.t.Context(), host.Options{Passive: true, Config: config.Config{
-		Data: data, Database: config.Database{URL: config.Secret(dbtest.AppURL(s.url))},
+		Data: filepath.Dir(s.config), Database: config.Database{URL: config.Secret(dbtest.AppURL(s.url))},
 	}})
 	if err != nil {
 		s.t.Fatal(err)
@@ -148,8 +148,8 @@ func (s *served) connect(data string) {
 		s.t.Fatal(err)
 	}
 	_, err = beside.Connections.Create(s.t.Context(), actor.ForSystem(own.ID, "test"), connection.New{
-		Adapter: "hubspot", Name: "CRM", Settings: json.RawMessage(`{"base_url": "http://` + s.sims.CRMs()["hubspot"] + `"}`),
-		Secrets: map[string]string{connection.AccessToken: s.sims.Token("hubspot")},
+		Adapter: adapter, Name: adapter, Settings: json.RawMessage(`{"base_url": "http://` + address + `"}`),
+		Secrets: map[string]string{connection.AccessToken: token},
 	})
 	if err != nil {
 		s.t.Fatal(err)
