@@ -70,6 +70,7 @@ type Host struct {
 	Secrets       *connection.Rotator
 	Senders       *sender.Service
 	Sync          *crmsync.Status
+	Backfills     *crmsync.Backfills
 	Adapters      *plugin.Registry
 	AdapterDesk   *catalog.Desk
 	Sweeper       *conversation.Sweeper
@@ -214,6 +215,7 @@ func (h *Host) makeServices() error {
 	h.onStop(h.Senders.Close)
 	h.makeAdapterDesk()
 	h.Sync = &crmsync.Status{DB: h.DB}
+	h.Backfills = &crmsync.Backfills{Marker: marker, Describe: h.describe}
 	h.Connections = &connection.Service{
 		DB: h.DB, Vault: vault, Now: h.now, Describe: h.describe, Adapter: h.adapter, Spent: marker.Spent,
 		Added: marker.ConnectionAdded, Changed: marker.ConnectionChanged, PublicURL: c.Server.PublicURL, Apps: apps(c),

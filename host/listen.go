@@ -109,7 +109,7 @@ func (h *Host) operator(r *http.Request) (actor.Actor, error) {
 func (h *Host) apiServices(authenticate func(*http.Request) (actor.Actor, error)) api.Services {
 	return api.Services{
 		DB: h.DB, Access: h.Access, Tenants: h.Tenants, Clients: h.Clients, Conversations: h.Conversations, Intake: h.Intake, Assistant: h.Assistant,
-		Connections: h.Connections, Senders: h.Senders, Sync: h.Sync, Audit: h.Audit, Adapters: h.AdapterDesk,
+		Connections: h.Connections, Senders: h.Senders, Sync: h.Sync, Backfills: h.Backfills, Audit: h.Audit, Adapters: h.AdapterDesk,
 		Now: h.now, Logger: h.log.With("part", "api"), Registry: h.registry, Version: h.options.Version, Authenticate: authenticate,
 		Checks: h.checks(),
 	}

@@ -81,7 +81,10 @@ func Change(field string, before, after any, cause string) map[string]any {
 // Append writes events in the caller's transaction, so that a change and its
 // event stand or fall together. Id and actor are filled in here; At must be set.
 func Append(ctx context.Context, tx pgx.Tx, a actor.Actor, events ...Event) error {
-	batch := &pgx.Batch{}
+	if len(events) == 0 {
+		return nil
+	}
+	var rows columns
 	for _, e := range events {
 		e.ID = uuid.Must(uuid.NewV7())
 		e.ActorKind, e.ActorID, e.ActorName = a.Kind, a.ID, a.Name
@@ -92,17 +95,39 @@ func Append(ctx context.Context, tx pgx.Tx, a actor.Actor, events ...Event) erro
 		if err != nil {
 			return err
 		}
-		batch.Queue(insertSQL, e.ID, a.Tenant, e.Kind, e.ClientID, e.ConversationID,
-			e.ActorKind, e.ActorID, e.ActorName, e.Payload, digest, e.At)
-		batch.Queue(`INSERT INTO event_unsealed (tenant_id, event_id) VALUES ($1, $2)`, a.Tenant, e.ID)
+		payload, err := json.Marshal(e.Payload)
+		if err != nil {
+			return fmt.Errorf("event payload of %q: %w", e.Kind, err)
+		}
+		rows.add(e, string(payload), digest)
 	}
-	if batch.Len() == 0 {
-		return nil
-	}
+	batch := &pgx.Batch{}
+	batch.Queue(insertSQL, a.Tenant, a.Kind, a.ID, a.Name, rows.id, rows.kind, rows.client, rows.conversation, rows.payload, rows.digest, rows.at)
+	batch.Queue(`INSERT INTO event_unsealed (tenant_id, event_id) SELECT $1, unnest($2::uuid[])`, a.Tenant, rows.id)
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("append %d events: %w", len(events), err)
 	}
 	return nil
+}
+
+// columns are events turned on their side: a hundred cost two statements.
+type columns struct {
+	id                   []uuid.UUID
+	kind                 []string
+	client, conversation []uuid.NullUUID
+	payload              []string
+	digest               [][]byte
+	at                   []time.Time
+}
+
+func (c *columns) add(e Event, payload string, digest []byte) {
+	c.id = append(c.id, e.ID)
+	c.kind = append(c.kind, string(e.Kind))
+	c.client = append(c.client, e.ClientID)
+	c.conversation = append(c.conversation, e.ConversationID)
+	c.payload = append(c.payload, payload)
+	c.digest = append(c.digest, digest)
+	c.at = append(c.at, e.At)
 }
 
 // Digest is what the audit seals: it covers every column, so that a changed
@@ -136,4 +161,6 @@ func canonical(payload map[string]any) (any, error) {
 }
 
 const insertSQL = `INSERT INTO event (id, tenant_id, kind, client_id, conversation_id, actor_kind, actor_id, actor_name, payload, digest, at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+SELECT id, $1, kind, client_id, conversation_id, $2, $3, $4, payload::jsonb, digest, at
+  FROM unnest($5::uuid[], $6::text[], $7::uuid[], $8::uuid[], $9::text[], $10::bytea[], $11::timestamptz[])
+    AS e(id, kind, client_id, conversation_id, payload, digest, at)`

@@ -42,6 +42,7 @@ type Services struct {
 	Connections   *connection.Service
 	Senders       *sender.Service
 	Sync          *crmsync.Status
+	Backfills     *crmsync.Backfills
 	Audit         *event.Auditor
 	Adapters      *catalog.Desk
 	Now           func() time.Time

@@ -122,25 +122,6 @@ func (s *server) resumeConnection(ctx context.Context, a actor.Actor, in *Connec
 	return &struct{}{}, s.Connections.SetPaused(ctx, a, in.ID, false)
 }
 
-type retryOutput struct {
-	Body struct {
-		Retried int64 `json:"retried" doc:"How many parked records are due again"`
-	}
-}
-
-func (s *server) retryConnection(ctx context.Context, a actor.Actor, in *ConnectionPath) (*retryOutput, error) {
-	if _, err := s.Connections.Get(ctx, a, in.ID); err != nil {
-		return nil, err
-	}
-	n, err := s.Sync.Retry(ctx, a, in.ID, nil, "")
-	if err != nil {
-		return nil, err
-	}
-	out := &retryOutput{}
-	out.Body.Retried = n
-	return out, nil
-}
-
 type clientCRMOutput struct {
 	Body struct {
 		Connections []crmsync.ClientState `json:"connections"`

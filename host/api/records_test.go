@@ -46,6 +46,9 @@ func id(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 func madeSample(t *testing.T, w *world, h house, route, credential string) (call, bool) {
 	t.Helper()
 	switch route {
+	case "choose-crm-record":
+		crmID := w.ambiguous(t, h)
+		return call{path: "/v1/connections/" + h.connection + "/clients/" + h.client.ID.String() + "/record", body: map[string]any{"crm_id": crmID}}, true
 	case "delete-client", "list-notes", "list-merges", "find-similar", "confirm-client", "not-a-name", "add-note", "add-identifier":
 		return w.sampleOfClient(t, route, w.person(t, h, credential)), true
 	case "restore-client":

@@ -101,6 +101,7 @@ func newWorld(t *testing.T) *world {
 		Senders:       sender.New(sender.Options{DB: d, Vault: vault, Now: time.Now, Private: true}),
 		Assistant:     &assist.Desk{DB: d, Vault: vault, Now: time.Now},
 		Sync:          &crmsync.Status{DB: d},
+		Backfills:     &crmsync.Backfills{Marker: marker, Describe: describe},
 		Adapters:      &catalog.Desk{Catalog: catalog.New(d, log, time.Now), Host: "here"},
 	}
 	w.handler = api.New(w.services)

@@ -221,7 +221,7 @@ func (r *run) conversations(ctx context.Context, items []item) (map[uuid.UUID]lo
 		ids[i] = it.SourceID
 	}
 	found := map[uuid.UUID]logged{}
-	err := r.engine.DB.Tenant(ctx, r.actor, func(ctx context.Context, tx pgx.Tx) error {
+	err := r.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT v.id, v.revision, v.channel, v.subject, v.summary, v.started_at, v.ended_at, v.state = 'ended' AS ended, v.client_id,
        m.direction AS first_direction, m.party, m.our_side, coalesce(m.detail -> 'call' ->> 'status', '') AS call_status,
        coalesce(c.deleted_at IS NOT NULL, false) AS client_deleted, coalesce(c.sensitive, false) AS sensitive,

@@ -65,10 +65,10 @@ func (r *run) adopt(ctx context.Context, drafts []*draft) ([]*draft, error) {
 		}
 	}
 	return on, r.store(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		if err := r.bookIn(ctx, tx, s.call); err != nil {
+		if err := l.write(ctx, tx); err != nil {
 			return err
 		}
-		return l.write(ctx, tx)
+		return r.bookIn(ctx, tx, s.call)
 	})
 }
 
@@ -138,7 +138,7 @@ func (r *run) takenBy(ctx context.Context, hits []sdk.Hit) (map[string]string, e
 		ids = append(ids, h.Record.ID)
 	}
 	taken := map[string]string{}
-	err := r.engine.DB.Tenant(ctx, r.actor, func(ctx context.Context, tx pgx.Tx) error {
+	err := r.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT crm_id, source_id::text FROM crm_link
  WHERE connection_id = $1 AND object = $2 AND crm_id = ANY($3)`, r.connection.ID, r.clientObject(), ids)
 		if err != nil {

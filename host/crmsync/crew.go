@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,7 +33,10 @@ type crew struct {
 	landed       chan landing
 	mapping      *mapping.Mapping
 	filter       *mapping.Filter
-	claims       sync.Map // CRM id: the client that a batch in flight has found it to be
+	ready        *run // what was prepared last, and when
+	readyAt      time.Time
+	stale        atomic.Bool // something failed since: prepare anew
+	claims       sync.Map    // CRM id: the client that a batch in flight has found it to be
 }
 
 // journal is this stretch of work as people see it in the log.
@@ -82,7 +86,7 @@ func (c *crew) launch(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		r, err := c.prepare(ctx)
+		r, err := c.prepared(ctx)
 		if err != nil || r == nil {
 			return err
 		}
@@ -131,6 +135,21 @@ func (c *crew) land(l landing) {
 	for _, id := range l.clients() {
 		delete(c.busy, id)
 	}
+}
+
+// freshFor is how long what was prepared serves the batches that follow. A pause
+// takes hold within it.
+const freshFor = time.Second
+
+// prepared is prepare for batches in quick succession.
+func (c *crew) prepared(ctx context.Context) (r *run, err error) {
+	if c.ready != nil && !c.stale.Load() && time.Since(c.readyAt) < freshFor {
+		return c.ready, nil
+	}
+	c.stale.Store(false)
+	c.ready, err = c.prepare(ctx)
+	c.readyAt = time.Now()
+	return c.ready, err
 }
 
 // prepare answers what the next batch works with: the connection as it is now,

@@ -302,10 +302,10 @@ func TestAmbiguousClient(t *testing.T) {
 	if len(s.Candidates) != 2 || s.DueAt == nil || !strings.Contains(s.Match, chosen) || s.Advice.Who != "data_owner" {
 		t.Errorf("%+v", s)
 	}
-	if err := w.status.Choose(t.Context(), w.actor, w.connection.ID, id, "contacts", "crm-99"); err == nil {
+	if err := w.status.Choose(t.Context(), w.actor, w.connection.ID, id, "crm-99"); err == nil {
 		t.Error("a record that is no candidate was taken")
 	}
-	if err := w.status.Choose(t.Context(), w.actor, w.connection.ID, id, "contacts", chosen); err != nil {
+	if err := w.status.Choose(t.Context(), w.actor, w.connection.ID, id, chosen); err != nil {
 		t.Fatal(err)
 	}
 	w.settle()

@@ -245,10 +245,6 @@ func (l *ledger) write(ctx context.Context, tx pgx.Tx) error {
 		batch.Queue(sql, append([]any{r.tenant, r.connection.ID, string(text)}, more...)...)
 		return nil
 	}
-	if len(l.outcomes) > 0 {
-		batch.Queue(countRun, r.journal.ID, r.tenant, r.connection.ID, r.engine.Host, r.journal.Started,
-			l.done[sdk.Created], l.done[sdk.Updated], l.done[sdk.Unchanged], l.done[removed], l.done[sdk.Failed])
-	}
 	for _, f := range l.fields {
 		batch.Queue(parkFields, r.tenant, r.connection.ID, f.Object, f.Field, f.Class, clip(f.Reason), f.Wait)
 	}
@@ -268,10 +264,21 @@ func (l *ledger) write(ctx context.Context, tx pgx.Tx) error {
 	if firsts := l.firsts(); len(firsts) > 0 {
 		batch.Queue(freeActivities, r.tenant, r.connection.ID, firsts)
 	}
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return fmt.Errorf("store outcomes: %w", err)
+	if batch.Len() > 0 {
+		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+			return fmt.Errorf("store outcomes: %w", err)
+		}
 	}
-	return event.Append(ctx, tx, r.actor, l.events...)
+	if err := event.Append(ctx, tx, r.actor, l.events...); err != nil || len(l.outcomes) == 0 {
+		return err
+	}
+	// Last, since all batches in flight count in this row.
+	_, err := tx.Exec(ctx, countRun, r.journal.ID, r.tenant, r.connection.ID, r.engine.Host, r.journal.Started,
+		l.done[sdk.Created], l.done[sdk.Updated], l.done[sdk.Unchanged], l.done[removed], l.done[sdk.Failed])
+	if err != nil {
+		return fmt.Errorf("count outcomes: %w", err)
+	}
+	return nil
 }
 
 // firsts are the clients that have just got their first record.

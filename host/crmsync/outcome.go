@@ -74,6 +74,9 @@ func (r *run) settle(ctx context.Context, s settlement) (refused []item, err err
 		}
 		r.settleOne(l, s, it, o, &rests)
 	}
+	if s.whole != nil || l.done[sdk.Failed] > 0 {
+		r.stale.Store(true)
+	}
 	size, resized := 0, false
 	if s.whole == nil {
 		size, resized = r.pace.went(len(s.items), s.took)

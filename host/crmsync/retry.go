@@ -54,16 +54,10 @@ func (s *Status) wake(ctx context.Context, tx pgx.Tx, a actor.Actor, id connecti
 	return s.DB.InsertJob(ctx, tx, Wake{TenantID: a.Tenant.String(), ConnectionID: id.String()}, nil)
 }
 
-// ChoiceError is a choice that can't be made.
-type ChoiceError struct{ Rule, WayOut string }
-
-// Error names the rule and the way out.
-func (e *ChoiceError) Error() string { return "crm_id: " + e.Rule + ": " + e.WayOut }
-
 // Choose says which of the CRM's records an ambiguous client is: one of its
-// candidates. The next write goes there. Errors: *ChoiceError,
-// *connection.NotFoundError, *actor.Refusal.
-func (s *Status) Choose(ctx context.Context, a actor.Actor, id connection.ID, of client.ID, object, crmID string) error {
+// candidates. The next write goes there. Errors:
+// *connection.InvalidError, *connection.NotFoundError, *actor.Refusal.
+func (s *Status) Choose(ctx context.Context, a actor.Actor, id connection.ID, of client.ID, crmID string) error {
 	if err := a.Require(actor.Administer); err != nil {
 		return err
 	}
@@ -77,15 +71,16 @@ func (s *Status) Choose(ctx context.Context, a actor.Actor, id connection.ID, of
 			return err
 		}
 		if !slices.Contains(candidates, crmID) {
-			return &ChoiceError{fmt.Sprintf("%q is no candidate of this client", crmID), "take one of those that the client's state lists"}
+			return &connection.InvalidError{Field: "crm_id", Rule: fmt.Sprintf("%q is no candidate of this client", crmID), WayOut: "take one of those that the client's state lists"}
 		}
 		tag, err := tx.Exec(ctx, `INSERT INTO crm_link (tenant_id, connection_id, kind, source_id, object, crm_id, linked_at)
-VALUES ($1, $2, 'client', $3, $4, $5, now()) ON CONFLICT (tenant_id, connection_id, object, crm_id) DO NOTHING`, a.Tenant, id, of, object, crmID)
+SELECT $1, id, 'client', $3, client_object, $4, now() FROM connection WHERE id = $2
+ON CONFLICT (tenant_id, connection_id, object, crm_id) DO NOTHING`, a.Tenant, id, of, crmID)
 		if err != nil {
 			return err
 		}
 		if tag.RowsAffected() == 0 {
-			return &ChoiceError{fmt.Sprintf("%q belongs to another client", crmID), "merge the two clients, or choose another record"}
+			return &connection.InvalidError{Field: "crm_id", Rule: fmt.Sprintf("%q belongs to another client", crmID), WayOut: "merge the two clients, or choose another record"}
 		}
 		if _, err := tx.Exec(ctx, `UPDATE sync_item SET state = 'due', due_at = now(), attempts = 0, class = '', reason = '', candidates = '{}'
  WHERE connection_id = $1 AND kind = 'client' AND source_id = $2`, id, of); err != nil {

@@ -101,9 +101,21 @@ func failureOf(err error) *sdk.Error {
 	return &sdk.Error{Class: sdk.ClassUnknown, Retry: sdk.RetryLater, Message: err.Error()}
 }
 
+// tx runs fn in a transaction of the tenant whose statements are planned anew: a
+// backfill makes its tables grow a thousandfold within a minute, and a plan that
+// was made while they were empty reads them from end to end.
+func (c *crew) tx(ctx context.Context, fn func(ctx context.Context, tx pgx.Tx) error) error {
+	return c.engine.DB.Tenant(ctx, c.actor, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SET LOCAL plan_cache_mode = force_custom_plan`); err != nil {
+			return fmt.Errorf("set the plan mode: %w", err)
+		}
+		return fn(ctx, tx)
+	})
+}
+
 // store runs fn in a transaction that holds only while the lease is ours.
 func (r *run) store(ctx context.Context, fn func(ctx context.Context, tx pgx.Tx) error) error {
-	return r.engine.DB.Tenant(ctx, r.actor, func(ctx context.Context, tx pgx.Tx) error {
+	return r.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		if err := r.lease.check(ctx, tx); err != nil {
 			return err
 		}

@@ -94,7 +94,7 @@ func (r *run) take(ctx context.Context, from []queue, busy map[uuid.UUID]bool) (
 	for id := range busy {
 		flying = append(flying, id)
 	}
-	err := r.engine.DB.Tenant(ctx, r.actor, func(ctx context.Context, tx pgx.Tx) error {
+	err := r.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		taken = batch{}
 		resting, err := restingLanes(ctx, tx, r)
 		if err != nil {

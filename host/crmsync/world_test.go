@@ -32,6 +32,7 @@ func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
 type world struct {
 	t           testing.TB
 	db          *db.DB
+	owner       string // the database owner's URL
 	crm         *memoryCRM
 	tenants     *tenant.Service
 	connections *connection.Service
@@ -48,12 +49,12 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	d := dbtest.New(t)
+	d, owner := dbtest.NewWithOwner(t)
 	vault, err := connection.OpenVault(filepath.Join(t.TempDir(), "secrets.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, db: d, crm: newCRM(), marker: &crmsync.Marker{DB: d}, status: &crmsync.Status{DB: d}}
+	w := &world{t: t, db: d, owner: owner, crm: newCRM(), marker: &crmsync.Marker{DB: d}, status: &crmsync.Status{DB: d}}
 	describe := func(ctx context.Context, _ string) (sdk.Description, error) { return w.crm.Describe(ctx) }
 	w.tenants = &tenant.Service{DB: d, Now: time.Now}
 	region := func(context.Context, actor.TenantID) (string, error) { return "US", nil }
@@ -206,7 +207,12 @@ func (w *world) soonUnparked() {
 // fill gives another tenant a connection and clients that wait for it.
 func (w *world) fill(a actor.Actor, n int) {
 	w.t.Helper()
-	c := w.connect(a, "crm")
+	w.more(a, w.connect(a, "crm").ID, n)
+}
+
+// more makes clients that wait in a connection's backfill lane, all at once.
+func (w *world) more(a actor.Actor, id connection.ID, n int) {
+	w.t.Helper()
 	err := w.db.Tenant(w.t.Context(), a, func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `WITH made AS (
   INSERT INTO client (id, tenant_id, kind, last_name, source, created_at, updated_at)
@@ -214,7 +220,7 @@ func (w *world) fill(a actor.Actor, n int) {
   INSERT INTO client_identifier (id, tenant_id, client_id, kind, value, normal, is_primary, source, created_at)
   SELECT gen_random_uuid(), $1, id, 'email', id || '@example.org', id || '@example.org', true, 'human', now() FROM made)
 INSERT INTO sync_item (tenant_id, connection_id, kind, source_id, desired_revision, lane, due_at)
-SELECT $1, $2, 'client', id, 1, 'backfill', now() FROM made`, a.Tenant, c.ID, n)
+SELECT $1, $2, 'client', id, 1, 'backfill', now() FROM made`, a.Tenant, id, n)
 		return err
 	})
 	if err != nil {

@@ -169,7 +169,7 @@ func (r *run) draft(ctx context.Context, items []item) ([]*draft, error) {
 		ids[i] = client.ID{UUID: it.SourceID}
 	}
 	found := map[uuid.UUID]*client.Client{}
-	err := r.engine.DB.Tenant(ctx, r.actor, func(ctx context.Context, tx pgx.Tx) error {
+	err := r.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		clients, err := client.LoadMany(ctx, tx, ids)
 		for _, c := range clients {
 			found[c.ID.UUID] = c

@@ -33,15 +33,23 @@ const rootDir = "../.."
 // stack is a host in this process with real adapter processes, a simulated CRM
 // and a database of its own.
 type stack struct {
-	t          *testing.T
+	t          testing.TB
 	host       *host.Host
 	sims       *demo.Simulators
 	actor      actor.Actor
 	connection *connection.Connection
 	crm        string
+	owner      string // the database owner's URL
 }
 
-func newStack(t *testing.T, crm string) *stack {
+func newStack(t testing.TB, crm string) *stack {
+	t.Helper()
+	return newStackVia(t, crm, func(address string) string { return address })
+}
+
+// newStackVia is newStack with something between the adapter and the CRM: via
+// answers its address for the CRM's.
+func newStackVia(t testing.TB, crm string, via func(address string) string) *stack {
 	t.Helper()
 	owner := dbtest.NewURL(t)
 	data := dataDir(t)
@@ -62,9 +70,9 @@ func newStack(t *testing.T, crm string) *stack {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stack{t: t, host: h, sims: sims, actor: actor.ForSystem(own.ID, "test"), crm: crm}
+	s := &stack{t: t, host: h, sims: sims, actor: actor.ForSystem(own.ID, "test"), crm: crm, owner: owner}
 	s.connection, err = h.Connections.Create(t.Context(), s.actor, connection.New{
-		Adapter: crm, Name: crm, Settings: json.RawMessage(`{"base_url": "http://` + sims.CRMs()[crm] + `"}`),
+		Adapter: crm, Name: crm, Settings: json.RawMessage(`{"base_url": "http://` + via(sims.CRMs()[crm]) + `"}`),
 		Secrets: map[string]string{connection.AccessToken: sims.Token(crm)},
 	})
 	if err != nil {
@@ -149,7 +157,7 @@ func (b *lockedBuffer) String() string {
 }
 
 // dataDir is a short directory that the database server's user can enter.
-func dataDir(t *testing.T) string {
+func dataDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "cl-")
 	if err != nil {
@@ -206,7 +214,7 @@ func wantNoProcess(t *testing.T, data string) {
 	}
 }
 
-func until(t *testing.T, patience time.Duration, done func() bool, what string) {
+func until(t testing.TB, patience time.Duration, done func() bool, what string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !done(); {
 		if time.Now().After(deadline) {
