@@ -193,8 +193,10 @@ func TestMisbehavingEndpointChangesNothing(t *testing.T) {
 		}},
 		{"hanging up", "could not be reached", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
 		{"broken", "HTTP 500", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "zabriskie secret", 500) }},
-		{"refusing the key", "refused the key", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", 401) }},
-		{"sending elsewhere", "HTTP 302", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://192.0.2.1/", 302) }},
+		{"refusing the key", "refused the key", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusUnauthorized) }},
+		{"sending elsewhere", "HTTP 302", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://192.0.2.1/", http.StatusFound)
+		}},
 		{"no JSON", "no chat completion", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>hello") }},
 		{"no choices", "no chat completion", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") }},
 		{"endless", "longer than 64 KB", func(w http.ResponseWriter, _ *http.Request) {
