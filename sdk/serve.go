@@ -33,6 +33,7 @@ func Serve(adapter Adapter) {
 	if len(os.Args) == 2 && os.Args[1] == "describe" {
 		os.Exit(describe(adapter, os.Stdout, os.Stderr))
 	}
+	hide()
 	go exitWithParent(os.Getppid(), os.Getenv(LifelineEnv))
 
 	plugin.Serve(&plugin.ServeConfig{

@@ -24,7 +24,12 @@ import (
 const actAsAdapter = "SDK_TEST_ADAPTER"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(actAsAdapter) != "" {
+	switch os.Getenv(actAsAdapter) {
+	case "":
+	case "frozen":
+		serveFrozen()
+		return
+	default:
 		sdk.Serve(odd{})
 	}
 	os.Exit(m.Run())
@@ -53,6 +58,9 @@ func (odd) Write(ctx context.Context, req sdk.WriteRequest) (sdk.WriteReply, err
 		return sdk.WriteReply{}, ctx.Err()
 	case "panic":
 		panic("boom")
+	case "dumpable":
+		can, _, _ := syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_GET_DUMPABLE, 0, 0)
+		return sdk.WriteReply{Outcomes: []sdk.Outcome{{ItemID: "1", Done: sdk.Created, CRMID: strconv.Itoa(int(can))}}}, nil
 	case "die":
 		os.Exit(3)
 		return sdk.WriteReply{}, nil
@@ -71,8 +79,13 @@ func (odd) Write(ctx context.Context, req sdk.WriteRequest) (sdk.WriteReply, err
 // launch starts this binary as an adapter the way a host does.
 func launch(t *testing.T) (sdk.Adapter, *plugin.Client) {
 	t.Helper()
+	return launchAs(t, "1")
+}
+
+func launchAs(t *testing.T, what string) (sdk.Adapter, *plugin.Client) {
+	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = []string{actAsAdapter + "=1", "TMPDIR=" + t.TempDir()}
+	cmd.Env = []string{actAsAdapter + "=" + what, "TMPDIR=" + t.TempDir()}
 	client := plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig: sdk.Handshake(), Plugins: sdk.PluginSet(), Cmd: cmd, SkipHostEnv: true,
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC}, StartTimeout: 10 * time.Second,
