@@ -6,7 +6,7 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 ADAPTERS := $(patsubst plugins/%/main.go,%,$(wildcard plugins/*/main.go))
 GO ?= go
 
-.PHONY: help run build test lint generate verify bench bench-calls interop fuzz eval postgres clean
+.PHONY: help run build test lint generate verify bench bench-calls races kills interop fuzz eval postgres clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,6 +44,12 @@ bench: ## run the benchmarks; figures are ratios to a floor measured in the same
 
 bench-calls: ## count the calls each adapter spends per 1,000 records
 	@.ci/bench-calls
+
+races: postgres ## let 10,000 changes of policy race the dispatcher (ROUNDS=10000); a quarter of an hour
+	@CLIENTELE_RACE_ROUNDS=$${ROUNDS:-10000} $(GO) test ./core/outbound -run TestTogglesRace -v -timeout 2h
+
+kills: postgres ## kill a sending host 100 times (CYCLES=100) and account for every message
+	@CLIENTELE_KILL_CYCLES=$${CYCLES:-100} $(GO) test ./host/e2e -run TestKilledWhileSending -v -timeout 2h
 
 interop: build ## let real CRM client libraries (from npm) work against the simulators
 	@for s in plugins/*/interop/run.sh; do echo "== $$s"; $$s || exit 1; done

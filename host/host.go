@@ -23,6 +23,8 @@ import (
 	"github.com/clientele-crm/clientele/core/db/postgres"
 	"github.com/clientele-crm/clientele/core/event"
 	"github.com/clientele-crm/clientele/core/intake"
+	"github.com/clientele-crm/clientele/core/outbound"
+	"github.com/clientele-crm/clientele/core/policy"
 	"github.com/clientele-crm/clientele/core/tenant"
 	"github.com/clientele-crm/clientele/host/access"
 	"github.com/clientele-crm/clientele/host/channel/assist"
@@ -69,6 +71,7 @@ type Host struct {
 	Connections   *connection.Service
 	Secrets       *connection.Rotator
 	Senders       *sender.Service
+	Outbound      *outbound.Service
 	Sync          *crmsync.Status
 	Backfills     *crmsync.Backfills
 	Adapters      *plugin.Registry
@@ -205,10 +208,11 @@ func (h *Host) makeServices() error {
 	if err != nil {
 		return err
 	}
-	h.Clients = &client.Service{DB: h.DB, Now: h.now, Changes: marker, Region: h.region}
-	h.Conversations = &conversation.Service{DB: h.DB, Now: h.now, Changes: marker}
+	h.Outbound = &outbound.Service{DB: h.DB, Now: h.now, Zones: &policy.Zones{}}
+	h.Clients = &client.Service{DB: h.DB, Now: h.now, Changes: marker, Outbound: h.Outbound, Region: h.region}
+	h.Conversations = &conversation.Service{DB: h.DB, Now: h.now, Changes: marker, Outbound: h.Outbound}
 	h.Audit = &event.Auditor{DB: h.DB, Now: h.now}
-	h.Intake = &intake.Service{DB: h.DB, Tenants: h.Tenants, Now: h.now, Clients: marker, Conversations: marker, AskAssistant: assist.Enqueue(h.DB)}
+	h.Intake = &intake.Service{DB: h.DB, Tenants: h.Tenants, Now: h.now, Clients: marker, Conversations: marker, Outbound: h.Outbound, AskAssistant: assist.Enqueue(h.DB)}
 	h.Assistant = &assist.Desk{DB: h.DB, Vault: vault, Now: h.now}
 	h.Sweeper = &conversation.Sweeper{DB: h.DB, Now: h.now, Changes: marker}
 	h.Senders = sender.New(sender.Options{DB: h.DB, Vault: vault, Now: h.now, Private: c.Senders.PrivateNetworks})
@@ -236,7 +240,12 @@ func (h *Host) startWork(ctx context.Context) error {
 	}
 	engine.Start(ctx)
 	h.onStop(engine.Stop)
-	return h.startJobs(ctx, engine)
+	dispatcher := &outbound.Dispatcher{Service: h.Outbound, Senders: h.Senders, Host: id, Log: h.log.With("part", "outbound")}
+	if err := dispatcher.Start(ctx); err != nil {
+		return err
+	}
+	h.onStop(dispatcher.Stop)
+	return h.startJobs(ctx, engine, dispatcher)
 }
 
 func (h *Host) region(ctx context.Context, t actor.TenantID) (string, error) {

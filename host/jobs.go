@@ -12,6 +12,7 @@ import (
 	"github.com/clientele-crm/clientele/core/actor"
 	"github.com/clientele-crm/clientele/core/client"
 	"github.com/clientele-crm/clientele/core/db"
+	"github.com/clientele-crm/clientele/core/outbound"
 	"github.com/clientele-crm/clientele/host/channel/assist"
 	"github.com/clientele-crm/clientele/host/crmsync"
 )
@@ -114,9 +115,10 @@ func (h *Host) tidy(ctx context.Context) error {
 }
 
 // startJobs runs this host's share of the job queue.
-func (h *Host) startJobs(ctx context.Context, engine *crmsync.Engine) error {
+func (h *Host) startJobs(ctx context.Context, engine *crmsync.Engine, dispatcher *outbound.Dispatcher) error {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &crmsync.WakeWorker{Engine: engine})
+	river.AddWorker(workers, &outbound.WakeWorker{Dispatcher: dispatcher})
 	river.AddWorker(workers, &sweepWorker{host: h})
 	river.AddWorker(workers, &tidyWorker{host: h})
 	river.AddWorker(workers, &assist.Worker{Intake: h.Intake, Desk: h.Assistant, Client: assist.NewClient(h.options.Config.Assistant.PrivateNetworks)})

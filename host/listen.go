@@ -111,7 +111,8 @@ func (h *Host) apiServices(authenticate func(*http.Request) (actor.Actor, error)
 		DB: h.DB, Access: h.Access, Tenants: h.Tenants, Clients: h.Clients, Conversations: h.Conversations, Intake: h.Intake, Assistant: h.Assistant,
 		Connections: h.Connections, Senders: h.Senders, Sync: h.Sync, Backfills: h.Backfills, Audit: h.Audit, Adapters: h.AdapterDesk,
 		Now: h.now, Logger: h.log.With("part", "api"), Registry: h.registry, Version: h.options.Version, Authenticate: authenticate,
-		Checks: h.checks(),
+		Outbound: h.Outbound,
+		Checks:   h.checks(),
 	}
 }
 

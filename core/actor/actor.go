@@ -91,6 +91,9 @@ const (
 	ExportClients Can = "export clients"
 	SendMessages  Can = "push messages"
 	MarkSensitive Can = "mark clients sensitive"
+	// ReviewMessages is what only a person does: approve, reject, edit and send
+	// what automation wrote (R61, R62).
+	ReviewMessages Can = "review what automation wrote"
 	// LoosenClients and LoosenConversations are about letting more through than
 	// before: of a client, and of a conversation beside its client (R73).
 	LoosenClients       Can = "loosen what a client allows"
@@ -106,13 +109,13 @@ const (
 func (a Actor) May(c Can) bool {
 	switch a.Kind {
 	case System:
-		return c != Operate && c != MarkSensitive && c != LoosenClients && c != LoosenConversations
+		return c != Operate && c != ReviewMessages && c != MarkSensitive && c != LoosenClients && c != LoosenConversations
 	case Operator:
 		return c == Operate
 	case Person: // a key that acts for a person is bound by its scopes too
 		return a.roleMay(c) && (len(a.Scopes) == 0 || a.scopeMay(c))
 	case Automation:
-		return c != LoosenConversations && a.scopeMay(c)
+		return c != ReviewMessages && c != LoosenConversations && a.scopeMay(c)
 	default:
 		return false
 	}
@@ -132,7 +135,7 @@ func (a Actor) roleMay(c Can) bool {
 		return c != Operate
 	case Member:
 		return c == SeeClients || c == EditClients || c == DeleteClients ||
-			c == MergeClients || c == ExportClients || c == SendMessages || c == LoosenClients || c == LoosenConversations
+			c == MergeClients || c == ExportClients || c == SendMessages || c == ReviewMessages || c == LoosenClients || c == LoosenConversations
 	case Viewer:
 		return c == SeeClients
 	default:
@@ -143,7 +146,7 @@ func (a Actor) roleMay(c Can) bool {
 func (a Actor) scopeMay(c Can) bool {
 	need := map[Can]Scope{
 		SeeClients: ScopeRead, EditClients: ScopeWrite, DeleteClients: ScopeWrite,
-		SendMessages: ScopeWrite, ExportClients: ScopeExport,
+		SendMessages: ScopeWrite, ReviewMessages: ScopeWrite, ExportClients: ScopeExport,
 		MergeClients: ScopeAdmin, MarkSensitive: ScopeAdmin, Administer: ScopeAdmin,
 		LoosenClients: ScopeAdmin, LoosenConversations: ScopeAdmin,
 	}[c]
@@ -175,8 +178,8 @@ func (r *Refusal) Error() string {
 func (r *Refusal) sentence() string {
 	switch r.Actor.Kind {
 	case Automation:
-		if r.Action == LoosenConversations {
-			return "no API key may " + string(r.Action) + ": a person does that"
+		if r.Action == ReviewMessages || r.Action == LoosenConversations {
+			return "no API key may " + string(r.Action) + ": a person does, signed in or with a key that acts for them"
 		}
 		return fmt.Sprintf("this API key may not %s: it needs another scope", r.Action)
 	case Person:

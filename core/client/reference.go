@@ -128,6 +128,11 @@ func References() []Reference {
                  WHERE o.client_id = $2 AND o.connection_id = r.connection_id AND o.is_primary)`},
 			MoveImage: []string{"is_primary"},
 		},
+		{
+			// What waits moves, and is decided again under the survivor's policy (R153).
+			Table: "outbound_message", Column: "client_id", Key: []string{"id"}, Noun: "outbound messages",
+			Merge: Moves, Erase: Redacts, Exported: true,
+		},
 		// What finds duplicates is made anew by what happens to the clients; a decision
 		// to keep two separate waits with the retired one for an undo.
 		{Table: "client_block", Column: "client_id", Key: []string{"client_id", "key"}, Merge: Stays, Erase: Deletes},

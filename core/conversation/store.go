@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,12 +51,29 @@ VALUES ($1, $2, $3, $4, $5, $5, $6, $7)`, c.ID, t, c.Channel, c.Subject, c.Start
 			return nil, fmt.Errorf("start conversation: %w", err)
 		}
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO conversation_key (tenant_id, channel, key, conversation_id)
-SELECT $1, $2, k, $4 FROM unnest($3::text[]) k ON CONFLICT DO NOTHING`, t, p.Channel, p.Keys, c.ID)
+	return c, AddKeys(ctx, tx, t, c, p.Keys)
+}
+
+// AddKeys notes by what else a conversation is found again.
+func AddKeys(ctx context.Context, tx pgx.Tx, t actor.TenantID, c *Conversation, keys []string) error {
+	_, err := tx.Exec(ctx, `INSERT INTO conversation_key (tenant_id, channel, key, conversation_id)
+SELECT $1, $2, k, $4 FROM unnest($3::text[]) k ON CONFLICT DO NOTHING`, t, c.Channel, keys, c.ID)
 	if err != nil {
-		return nil, fmt.Errorf("note conversation keys: %w", err)
+		return fmt.Errorf("note conversation keys: %w", err)
 	}
-	return c, nil
+	return nil
+}
+
+// KeyLock is the number of the advisory lock on a key, which whoever resolves a
+// conversation by it holds.
+func KeyLock(t actor.TenantID, channel, key string) int64 {
+	h := fnv.New64a()
+	h.Write(t.UUID[:])
+	for _, part := range []string{"conversation", channel, key} {
+		h.Write([]byte(part))
+		h.Write([]byte{0})
+	}
+	return int64(h.Sum64())
 }
 
 // Append adds a message. It reopens the conversation when it is newer than the

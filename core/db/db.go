@@ -61,9 +61,10 @@ type Options struct {
 // DB is a pool of connections as the application role. It is safe for concurrent
 // use.
 type DB struct {
-	pool *pgxpool.Pool
-	jobs *river.Client[pgx.Tx]
-	log  *slog.Logger
+	pool    *pgxpool.Pool
+	jobs    *river.Client[pgx.Tx]
+	log     *slog.Logger
+	options Options
 }
 
 // Open connects and refuses, with a sentence for the operator, a role that
@@ -102,7 +103,17 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		pool.Close()
 		return nil, fmt.Errorf("make the job client: %w", err)
 	}
-	return &DB{pool: pool, jobs: jobs, log: log}, nil
+	return &DB{pool: pool, jobs: jobs, log: log, options: o}, nil
+}
+
+// Apart opens another pool on the same database, of at most maxConns connections.
+// It is for work that needs a second connection while it holds locks with a first:
+// in a shared pool, those who wait for the locks could have taken all connections.
+// The caller closes it.
+func (d *DB) Apart(ctx context.Context, maxConns int32) (*DB, error) {
+	o := d.options
+	o.MaxConns = maxConns
+	return Open(ctx, o)
 }
 
 // Close waits for connections in use and closes all of them.

@@ -55,6 +55,21 @@ const (
 	Mapping              Kind = "mapping changed"
 	SenderChanged        Kind = "sender changed"
 	Configured           Kind = "settings changed"
+	DraftMade            Kind = "draft made"
+	DraftEdited          Kind = "draft edited"
+	DraftApproved        Kind = "draft approved"
+	DraftRejected        Kind = "draft rejected"
+	DraftSent            Kind = "draft sent"
+	MessageHeld          Kind = "held"
+	MessageReleased      Kind = "released"
+	MessageCancelled     Kind = "cancelled"
+	MessageSuperseded    Kind = "superseded"
+	MessageBlocked       Kind = "blocked"
+	MessageFailed        Kind = "sending failed"
+	MessageInDoubt       Kind = "maybe sent"
+	MessageUnderWay      Kind = "already being sent"
+	CallAsked            Kind = "call task made"
+	CallMade             Kind = "call task done"
 )
 
 // Event is one thing that happened.

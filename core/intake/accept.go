@@ -28,10 +28,21 @@ type Service struct {
 	Now           func() time.Time
 	Clients       client.Changes
 	Conversations conversation.Changes
+	// Outbound is told whose policies changed and who was answered; nil tells nobody.
+	Outbound Outbound
 	// AskAssistant is told, in the message's transaction, of a run with something
 	// to ask the tenant's AI endpoint; it sees to it that Advise is called once that
 	// has committed. Nil: nobody is asked.
 	AskAssistant func(ctx context.Context, tx pgx.Tx, t actor.TenantID, run uuid.UUID) error
+}
+
+// Outbound is what waits to be sent, which a message may concern.
+type Outbound interface {
+	client.Outbound
+	// Answered is told, in the message's transaction, of a message that our side
+	// sent in a conversation by another way than Clientele, or that comes back to us
+	// as a copy of what Clientele sent.
+	Answered(ctx context.Context, tx pgx.Tx, a actor.Actor, m conversation.Message) error
 }
 
 // Result is what became of a message.

@@ -141,12 +141,20 @@ func (p *processing) run(ctx context.Context, row acceptedRow) error {
 		return err
 	}
 	p.unit = client.Begin(p.tx, p.actor, p.now, p.service.Clients, "intake")
+	if p.service.Outbound != nil {
+		p.unit.Telling(p.service.Outbound)
+	}
 	if p.conversation, err = conversation.Resolve(ctx, p.tx, p.actor.Tenant, r.place, p.now); err != nil {
 		return err
 	}
 	r.stored.ConversationID = p.conversation.ID
 	if err := conversation.Append(ctx, p.tx, p.actor.Tenant, p.conversation, r.stored, r.place.Idle, p.now); err != nil {
 		return err
+	}
+	if p.service.Outbound != nil && r.stored.Direction == "outbound" {
+		if err := p.service.Outbound.Answered(ctx, p.tx, p.actor, r.stored); err != nil {
+			return err
+		}
 	}
 	p.result.MessageID = valid(r.stored.ID)
 	p.result.ConversationID = valid(p.conversation.ID.UUID)
@@ -187,7 +195,7 @@ func (p *processing) lock(ctx context.Context) error {
 		keys = append(keys, int64(h.Sum64()))
 	}
 	for _, k := range p.reading.place.Keys {
-		add("conversation", p.reading.place.Channel, k)
+		keys = append(keys, conversation.KeyLock(p.actor.Tenant, p.reading.place.Channel, k))
 	}
 	for _, id := range slices.Concat(p.facts.Own, p.facts.Stated) {
 		normal := id.Normal

@@ -194,3 +194,12 @@ func (t Tenant) validate() error {
 	}
 	return nil
 }
+
+// ReadSettings reads a tenant's settings in the caller's transaction.
+func ReadSettings(ctx context.Context, tx pgx.Tx, t actor.TenantID) (Settings, error) {
+	var s Settings
+	if err := tx.QueryRow(ctx, `SELECT settings FROM tenant WHERE id = $1`, t).Scan(&s); err != nil {
+		return s, fmt.Errorf("read the tenant's settings: %w", err)
+	}
+	return s, nil
+}

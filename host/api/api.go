@@ -19,6 +19,7 @@ import (
 	"github.com/clientele-crm/clientele/core/db"
 	"github.com/clientele-crm/clientele/core/event"
 	"github.com/clientele-crm/clientele/core/intake"
+	"github.com/clientele-crm/clientele/core/outbound"
 	"github.com/clientele-crm/clientele/core/tenant"
 	"github.com/clientele-crm/clientele/host/access"
 	"github.com/clientele-crm/clientele/host/channel/assist"
@@ -41,6 +42,7 @@ type Services struct {
 	Assistant     *assist.Desk
 	Connections   *connection.Service
 	Senders       *sender.Service
+	Outbound      *outbound.Service
 	Sync          *crmsync.Status
 	Backfills     *crmsync.Backfills
 	Audit         *event.Auditor

@@ -92,6 +92,10 @@ func (s *server) unlinkConversation(ctx context.Context, a actor.Actor, in *Conv
 	return linkedAnswer(s.Conversations.Unlink(ctx, a, in.ID))
 }
 
+func (s *server) closeConversation(ctx context.Context, a actor.Actor, in *ConversationPath) (*linkedOutput, error) {
+	return linkedAnswer(s.Conversations.Close(ctx, a, in.ID))
+}
+
 func (s *server) confirmLink(ctx context.Context, a actor.Actor, in *ConversationPath) (*linkedOutput, error) {
 	return linkedAnswer(s.Conversations.Confirm(ctx, a, in.ID))
 }

@@ -133,6 +133,9 @@ func plainErrors() []plainError {
 		{http.StatusNotFound, find[*intake.NotAcceptedError]},
 		{http.StatusNotFound, find[*connection.NotFoundError]},
 		{http.StatusNotFound, find[*outbound.NoSenderError]},
+		{http.StatusNotFound, find[*outbound.NotFoundError]},
+		{http.StatusConflict, find[*outbound.StateError]},
+		{http.StatusConflict, find[*outbound.HoursError]},
 		{http.StatusNotFound, find[*client.NoteNotFoundError]},
 		{http.StatusNotFound, find[*client.IdentifierNotFoundError]},
 		{http.StatusNotFound, find[*client.MergeNotFoundError]},
@@ -170,6 +173,8 @@ func fieldErrors(err error) []FieldError {
 	case *tenant.InvalidError:
 		return []FieldError{{e.Field, e.Rule, e.WayOut}}
 	case *connection.InvalidError:
+		return []FieldError{{e.Field, e.Rule, e.WayOut}}
+	case *outbound.InvalidError:
 		return []FieldError{{e.Field, e.Rule, e.WayOut}}
 	case *sender.InvalidError:
 		return []FieldError{{e.Field, e.Rule, e.WayOut}}

@@ -79,6 +79,8 @@ func madeSample(t *testing.T, w *world, h house, route, credential string) (call
 		path := "/v1/conversations/" + h.conversation
 		w.by(t, h, credential, call{method: "PUT", path: path + "/client", body: map[string]any{"client": h.client.ID.String()}})
 		return call{path: path + "/confirm"}, true
+	case "get-outbound", "edit-outbound", "approve-outbound", "send-outbound", "reject-outbound", "cancel-outbound", "retry-outbound", "resolve-outbound", "call-done":
+		return w.sampleOfOutbound(t, route, h), true
 	case "remove-sender":
 		w.sender(t, h, "chat")
 		return call{path: "/v1/senders/chat", foreign: true}, true

@@ -24,6 +24,8 @@ import (
 	"github.com/clientele-crm/clientele/core/db/dbtest"
 	"github.com/clientele-crm/clientele/core/event"
 	"github.com/clientele-crm/clientele/core/intake"
+	"github.com/clientele-crm/clientele/core/outbound"
+	"github.com/clientele-crm/clientele/core/policy"
 	"github.com/clientele-crm/clientele/core/tenant"
 	"github.com/clientele-crm/clientele/host/access"
 	"github.com/clientele-crm/clientele/host/api"
@@ -100,6 +102,7 @@ func newWorld(t *testing.T) *world {
 		Connections:   &connection.Service{DB: d, Now: time.Now, Vault: vault, Describe: describe, Added: marker.ConnectionAdded, Changed: marker.ConnectionChanged},
 		Senders:       sender.New(sender.Options{DB: d, Vault: vault, Now: time.Now, Private: true}),
 		Assistant:     &assist.Desk{DB: d, Vault: vault, Now: time.Now},
+		Outbound:      &outbound.Service{DB: d, Now: time.Now, Zones: &policy.Zones{}},
 		Sync:          &crmsync.Status{DB: d},
 		Backfills:     &crmsync.Backfills{Marker: marker, Describe: describe},
 		Adapters:      &catalog.Desk{Catalog: catalog.New(d, log, time.Now), Host: "here"},

@@ -45,6 +45,7 @@ themselves. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused, 4 partly don
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &codedError{exitUsage, err} })
 	root.AddCommand(newServeCommand(s), newDemoCommand(s), newIngestCommand(s), newTenantCommand(s), newSettingsCommand(s),
 		newMessageCommand(s), newClientCommand(s), newConversationCommand(s), newExplainCommand(s), newExtractCommand(), newAuditCommand(s), newAdapterCommand(s), newSyncCommand(s))
+	root.AddCommand(newOutboundCommand(s), newSenderCommand(s))
 	return root
 }
 

@@ -30,6 +30,8 @@ type SMTP struct {
 	// TLS, when set, is offered with STARTTLS, or spoken at once with Implicit.
 	TLS      *tls.Config
 	Implicit bool
+	// Delay is how long it takes to answer once it has a mail.
+	Delay time.Duration
 	// UTF8 offers SMTPUTF8 (RFC 6531).
 	UTF8 bool
 
@@ -198,6 +200,7 @@ func (s *SMTP) store(c net.Conn, m Mail) error {
 		s.mails = append(s.mails, m)
 	}
 	s.mu.Unlock()
+	time.Sleep(s.Delay)
 	_, err = s.reply(c, ".", "250 queued")
 	return err
 }

@@ -27,6 +27,8 @@ type Webhook struct {
 	Secret string
 	// Idempotent passes a message with a known Idempotency-Key on only once.
 	Idempotent bool
+	// Delay is how long it takes to answer once it has a message.
+	Delay time.Duration
 
 	server   *httptest.Server
 	mu       sync.Mutex
@@ -78,6 +80,7 @@ func (w *Webhook) Requests() (all, refused int) {
 func (w *Webhook) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	body, err := io.ReadAll(r.Body)
+	defer time.Sleep(w.Delay)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.requests++
