@@ -22,7 +22,7 @@ const tokenTimeout = 20 * time.Second
 // method is the adapter's way of signing in that the connection uses.
 func (c *Connection) method(about sdk.Description) (sdk.AuthMethod, error) {
 	for _, m := range about.Auth {
-		if m.Kind == string(c.Auth) {
+		if m.Kind == c.Auth {
 			return m, nil
 		}
 	}

@@ -148,5 +148,9 @@ func (c *Connection) NextUpdate(at time.Time) time.Time {
 	}
 	every := max(c.UpdateEvery, minUpdateEvery)
 	passed := max(at.Sub(c.CreatedAt), 0)
-	return c.CreatedAt.Add((passed + every - 1) / every * every).UTC()
+	ticks := passed.Truncate(every)
+	if ticks < passed {
+		ticks += every
+	}
+	return c.CreatedAt.Add(ticks).UTC()
 }

@@ -133,7 +133,7 @@ func (s *Service) grant(ctx context.Context, a actor.Actor, c *Connection) (oaut
 		return oauth2.Config{}, none, endpoint{}, err
 	}
 	if c.Auth != sdk.AuthAuthorizationCode {
-		return oauth2.Config{}, none, endpoint{}, &InvalidError{Field: "auth", Rule: "is " + string(c.Auth) + ", which needs no sign-in", WayOut: "choose authorization_code for the connection"}
+		return oauth2.Config{}, none, endpoint{}, &InvalidError{Field: "auth", Rule: "is " + c.Auth + ", which needs no sign-in", WayOut: "choose authorization_code for the connection"}
 	}
 	about, err := s.Describe(ctx, c.Adapter)
 	if err != nil {
