@@ -45,7 +45,7 @@ type world struct {
 	admin      actor.Actor
 	member     actor.Actor
 	robot      actor.Actor
-	number     int
+	number     atomic.Int64
 }
 
 func newWorld(t testing.TB) *world {
@@ -86,8 +86,7 @@ func (w *world) dispatch() *outbound.Dispatcher {
 // client makes one with an address and a number of its own.
 func (w *world) client() *client.Client {
 	w.t.Helper()
-	w.number++
-	email, phone := "ann"+uuid.NewString()[:8]+"@x.example", "+1416555"+fourDigits(w.number)
+	email, phone := "ann"+uuid.NewString()[:8]+"@x.example", "+1416555"+fourDigits(w.number.Add(1))
 	c, err := w.clients.Create(w.ctx(), w.admin, client.Edit{Fields: map[string]string{"first_name": "Ann"}, Email: &email, Phone: &phone})
 	if err != nil {
 		w.t.Fatal(err)
@@ -95,7 +94,7 @@ func (w *world) client() *client.Client {
 	return c
 }
 
-func fourDigits(n int) string {
+func fourDigits(n int64) string {
 	return string([]byte{'0' + byte(n/1000%10), '0' + byte(n/100%10), '0' + byte(n/10%10), '0' + byte(n%10)})
 }
 

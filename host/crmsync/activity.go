@@ -27,6 +27,7 @@ type logged struct {
 	Ended          bool
 	ClientID       uuid.NullUUID
 	ClientDeleted  bool
+	Visitor        bool // its client is an anonymous one (R11)
 	Sensitive      bool
 	FirstDirection string
 	Party          string
@@ -88,6 +89,8 @@ func (r *run) keepActivityOut(v logged) string {
 		return "the conversation belongs to no client"
 	case v.ClientDeleted:
 		return "its client was deleted or merged"
+	case v.Visitor:
+		return "its client is an anonymous visitor"
 	case v.Sensitive:
 		return "conversations of sensitive clients stay out of the CRM"
 	case !slices.Contains(r.connection.ActivityChannels, v.Channel):
@@ -224,7 +227,7 @@ func (r *run) conversations(ctx context.Context, items []item) (map[uuid.UUID]lo
 	err := r.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT v.id, v.revision, v.channel, v.subject, v.summary, v.started_at, v.ended_at, v.state = 'ended' AS ended, v.client_id,
        m.direction AS first_direction, m.party, m.our_side, coalesce(m.detail -> 'call' ->> 'status', '') AS call_status,
-       coalesce(c.deleted_at IS NOT NULL, false) AS client_deleted, coalesce(c.sensitive, false) AS sensitive,
+       coalesce(c.deleted_at IS NOT NULL, false) AS client_deleted, coalesce(c.kind = 'anonymous', false) AS visitor, coalesce(c.sensitive, false) AS sensitive,
        l.crm_id AS contact_id, l.object AS contact_object
   FROM conversation v
   LEFT JOIN client c ON c.tenant_id = v.tenant_id AND c.id = v.client_id

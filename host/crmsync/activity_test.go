@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/clientele-crm/clientele/core/client"
 	"github.com/clientele-crm/clientele/core/conversation"
 	"github.com/clientele-crm/clientele/core/intake"
 )
@@ -95,6 +96,25 @@ func TestSensitiveConversationsStayOut(t *testing.T) {
 	if state, reason := w.why(conversation.ID{UUID: r.ConversationID.UUID}); state != "excluded" || !strings.Contains(reason, "sensitive") {
 		t.Errorf("%s: %s", state, reason)
 	}
+}
+
+// What an anonymous visitor chatted stays out, and says why (R11). When he turns out
+// to be somebody, it goes in with him.
+func TestVisitorsChatsWaitForAName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.take(1, true)
+	w.exec(`UPDATE client SET kind = 'anonymous'`)
+	w.exec(`DELETE FROM sync_item WHERE kind = 'client'`)
+	w.start()
+	w.settle()
+	id := conversation.ID{UUID: r.ConversationID.UUID}
+	if state, reason := w.why(id); state != "excluded" || !strings.Contains(reason, "anonymous visitor") {
+		t.Errorf("%s: %s", state, reason)
+	}
+	w.exec(`UPDATE client SET kind = 'person'`)
+	w.edit(client.ID{UUID: r.ClientID.UUID}, "first_name", "Ann")
+	w.until("the activity to come", func() bool { _, there := w.crm.held()[id.String()]; return there })
 }
 
 // Fifty edits wait for the schedule and are one write then.

@@ -199,10 +199,11 @@ SELECT DISTINCT ON (x.object, x.crm_id) $1, $2, x.kind, x.source_id, x.object, x
 ON CONFLICT (tenant_id, connection_id, object, crm_id) DO UPDATE SET crm_version = excluded.crm_version`
 	forgetVersions = `UPDATE crm_link l SET crm_version = '' FROM json_to_recordset($3::text::json) AS x(kind text, source_id uuid, crm_id text)
  WHERE l.tenant_id = $1 AND l.connection_id = $2 AND l.kind = x.kind AND l.source_id = x.source_id AND l.crm_id = x.crm_id`
-	// The activities that waited for a client's first record.
-	freeActivities = `UPDATE sync_item i SET due_at = now() FROM conversation v
+	// The activities that waited for a client's first record, and those kept out: a
+	// visitor's go in when he turns out to be somebody.
+	freeActivities = `UPDATE sync_item i SET state = 'due', due_at = now() FROM conversation v
  WHERE v.tenant_id = $1 AND v.client_id = ANY($3) AND i.tenant_id = $1 AND i.connection_id = $2 AND i.kind = 'conversation' AND i.source_id = v.id
-   AND i.state = 'due' AND i.due_at IS NULL`
+   AND (i.state = 'due' AND i.due_at IS NULL OR i.state = 'excluded')`
 	updateSynced = `UPDATE sync_item i SET synced_revision = greatest(i.synced_revision, x.revision), agreed = x.agreed, held = ARRAY(SELECT json_array_elements_text(x.held)),
   intent_at = NULL, attempts = 0, class = '', candidates = '{}', attempted_at = now(), synced_at = now(),
   reason = CASE i.state WHEN 'excluded' THEN i.reason ELSE x.reason END,
