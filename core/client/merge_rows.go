@@ -20,7 +20,7 @@ func (m *merging) moveRows(ctx context.Context, from *Client) error {
 	batch := &pgx.Batch{}
 	var nouns []string
 	for _, r := range references {
-		if r.Stays != "" {
+		if r.Stays != "" && len(r.OnStay) > 0 { // else nothing happens to rows that stay
 			batch.Queue(r.staySQL(), from.ID, m.survivor.ID, m.id, r.name())
 			nouns = append(nouns, "")
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -64,7 +65,11 @@ func (u *Unit) PolicyMoved(id ConversationID) {
 // Effect is what Outbound answered to the unit's Flush.
 func (u *Unit) Effect() PolicyEffect { return u.effect }
 
-func (u *Unit) policyChanged(c *Client) { u.policies.Clients = append(u.policies.Clients, c.ID) }
+func (u *Unit) policyChanged(c *Client) {
+	if !slices.Contains(u.policies.Clients, c.ID) {
+		u.policies.Clients = append(u.policies.Clients, c.ID)
+	}
+}
 
 func (u *Unit) tellOutbound(ctx context.Context) error {
 	scope := u.policies

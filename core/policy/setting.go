@@ -244,7 +244,7 @@ func Combine(in In) Policy {
 		Autonomy:       pick(Setting[Autonomy]{Value: t.Autonomy, From: Tenant, Set: t.Set}, nil, v.Autonomy),
 		QuietHours:     Setting[[]Window]{Value: t.QuietHours, From: Tenant, Set: t.Set},
 		ReplyGrace:     Setting[time.Duration]{Value: t.ReplyGrace, From: Tenant, Set: t.Set},
-		OptOuts:        c.OptOuts,
+		OptOuts:        append([]OptOut{}, c.OptOuts...), // a list in JSON, if an empty one
 	}
 	if p.Autonomy.Value == "" {
 		p.Autonomy.Value = Acts
