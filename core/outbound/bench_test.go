@@ -14,8 +14,7 @@ import (
 
 // BenchmarkRetime changes the tenant's quiet hours while 100,000 messages to 10,000
 // clients are held, and with it the time of every one of them. The floor is one
-// UPDATE that writes the same rows. The bar is 10 s, or five times the floor on a
-// machine that needs more than 2 s for that.
+// UPDATE that writes the same rows. The bar is 10 s (issue 8, line 7).
 func BenchmarkRetime(b *testing.B) {
 	const clients, each = 10_000, 10
 	w := newWorld(b)
@@ -51,7 +50,7 @@ SELECT gen_random_uuid(), $1, c.id, 'campaign', 'email', 'automation', 'key', 'a
 		}
 		b.ReportMetric(took.Seconds(), "s/100k")
 		b.ReportMetric(float64(took)/float64(floor), "x-floor")
-		if took > max(10*time.Second, 5*floor) {
+		if took > 10*time.Second {
 			b.Errorf("retiming took %s (one UPDATE of the same rows: %s), want under 10 s", took, floor)
 		}
 		w.quietly(monday)
