@@ -140,10 +140,7 @@ func (p *processing) run(ctx context.Context, row acceptedRow) error {
 	if err := p.lock(ctx); err != nil {
 		return err
 	}
-	p.unit = client.Begin(p.tx, p.actor, p.now, p.service.Clients, "intake")
-	if p.service.Outbound != nil {
-		p.unit.Telling(p.service.Outbound)
-	}
+	p.unit = client.Begin(p.tx, p.actor, p.now, p.service.Clients, "intake").Telling(p.service.Outbound)
 	if p.conversation, err = conversation.Resolve(ctx, p.tx, p.actor.Tenant, r.place, p.now); err != nil {
 		return err
 	}

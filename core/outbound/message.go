@@ -1,7 +1,6 @@
 package outbound
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,15 +11,6 @@ import (
 // ID identifies an outbound message; once sent, it is the id of the message in
 // the conversation too.
 type ID struct{ uuid.UUID }
-
-// ParseID reads an id.
-func ParseID(s string) (ID, error) {
-	id, err := uuid.Parse(s)
-	if err != nil {
-		return ID{}, fmt.Errorf("outbound message id %q: want a UUID such as 0198c0de-0000-7000-8000-000000000000", s)
-	}
-	return ID{id}, nil
-}
 
 // State says what became of a message.
 type State string
@@ -52,11 +42,6 @@ const (
 	Call   State = "call task"
 	Called State = "called"
 )
-
-// States lists all states.
-func States() []State {
-	return []State{Draft, Awaiting, Held, Queued, Sending, Sent, Failed, MaybeSent, Cancelled, Superseded, Blocked, Call, Called}
-}
 
 // waiting are the states in which nothing of a message has left and something
 // still may.

@@ -25,41 +25,27 @@ func TestEveryErrorClass(t *testing.T) {
 		who        string
 		next, text string // parts of the sentences
 	}
+	type wants struct{ record, call want }
+	either := func(w want) wants { return wants{w, w} } // whether one record fails or the whole call
 	for _, class := range sdk.Classes() {
-		wants := map[sdk.Class]struct{ record, call want }{
-			sdk.ClassThrottled: {
-				want{"due", connection.Parked, "", "", "nobody", "when the CRM's pause is over", "asks to slow down"},
-				want{"due", connection.Parked, "", "", "nobody", "when the CRM's pause is over", "asks to slow down"}},
-			sdk.ClassQuota: {
-				want{"due", connection.Active, "new", "", "nobody", "when the CRM's allowance starts again", "allowance is used up"},
-				want{"due", connection.Active, "new", "", "nobody", "when the CRM's allowance starts again", "allowance is used up"}},
-			sdk.ClassAuth: {
-				want{"due", connection.Parked, "", "", "admin", "Connect the account again", "refuses the credentials"},
-				want{"due", connection.Parked, "", "", "admin", "Connect the account again", "refuses the credentials"}},
-			sdk.ClassPermission: {
-				want{"synced", connection.Active, "", "town", "crm_admin", "Give the connection's user the right", "left out until the CRM takes it again: town"},
-				want{"synced", connection.Active, "", "town", "crm_admin", "Give the connection's user the right", "left out until the CRM takes it again: town"}},
-			sdk.ClassSchema: {
-				want{"synced", connection.Active, "", "town", "crm_admin", "Bring the field back", "left out until the CRM takes it again: town"},
-				want{"synced", connection.Active, "", "town", "crm_admin", "Bring the field back", "left out until the CRM takes it again: town"}},
-			sdk.ClassValidation: {
-				want{"parked", connection.Active, "", "", "data_owner", "Correct the value here", "refuses a value"},
-				want{"parked", connection.Active, "", "", "data_owner", "Correct the value here", "refuses a value"}},
-			sdk.ClassBatchRefused: {
-				want{"parked", connection.Active, "", "", "data_owner", "This record alone made the CRM refuse its batch", "refuses a value"},
-				want{"parked", connection.Active, "", "", "data_owner", "This record alone made the CRM refuse its batch", "refuses a value"}},
-			sdk.ClassDuplicate: {
-				want{"due", connection.Active, "", "", "data_owner", "Choose the right record", "its search doesn't find yet"},
-				want{"due", connection.Active, "", "", "data_owner", "Choose the right record", "its search doesn't find yet"}},
-			sdk.ClassConflict:  {want{"due", connection.Active, "", "", "nobody", "read and written again", "conflict"}, want{"due", connection.Active, "", "", "nobody", "read and written again", "conflict"}},
-			sdk.ClassNotFound:  {want{"due", connection.Active, "", "", "data_owner", "written again when it changes", "not_found"}, want{"due", connection.Active, "", "", "data_owner", "written again when it changes", "not_found"}},
-			sdk.ClassRemapped:  {want{"due", connection.Active, "", "", "nobody", "goes to the record that took its place", "remapped"}, want{"due", connection.Active, "", "", "nobody", "goes to the record that took its place", "remapped"}},
-			sdk.ClassLock:      {want{"due", connection.Active, "", "", "nobody", "tried again by itself", "lock"}, want{"due", connection.Active, "", "", "nobody", "tried again by itself", "lock"}},
-			sdk.ClassTransient: {want{"due", connection.Active, "", "", "nobody", "tried again by itself", "transient"}, want{"due", connection.Parked, "", "", "nobody", "tried again by itself", "can't be reached"}},
+		wants := map[sdk.Class]wants{
+			sdk.ClassThrottled:    either(want{"due", connection.Parked, "", "", "nobody", "when the CRM's pause is over", "asks to slow down"}),
+			sdk.ClassQuota:        either(want{"due", connection.Active, "new", "", "nobody", "when the CRM's allowance starts again", "allowance is used up"}),
+			sdk.ClassAuth:         either(want{"due", connection.Parked, "", "", "admin", "Connect the account again", "refuses the credentials"}),
+			sdk.ClassPermission:   either(want{"synced", connection.Active, "", "town", "crm_admin", "Give the connection's user the right", "left out until the CRM takes it again: town"}),
+			sdk.ClassSchema:       either(want{"synced", connection.Active, "", "town", "crm_admin", "Bring the field back", "left out until the CRM takes it again: town"}),
+			sdk.ClassValidation:   either(want{"parked", connection.Active, "", "", "data_owner", "Correct the value here", "refuses a value"}),
+			sdk.ClassBatchRefused: either(want{"parked", connection.Active, "", "", "data_owner", "This record alone made the CRM refuse its batch", "refuses a value"}),
+			sdk.ClassDuplicate:    either(want{"due", connection.Active, "", "", "data_owner", "Choose the right record", "its search doesn't find yet"}),
+			sdk.ClassConflict:     either(want{"due", connection.Active, "", "", "nobody", "read and written again", "conflict"}),
+			sdk.ClassNotFound:     either(want{"due", connection.Active, "", "", "data_owner", "written again when it changes", "not_found"}),
+			sdk.ClassRemapped:     either(want{"due", connection.Active, "", "", "nobody", "goes to the record that took its place", "remapped"}),
+			sdk.ClassLock:         either(want{"due", connection.Active, "", "", "nobody", "tried again by itself", "lock"}),
+			sdk.ClassTransient:    {want{"due", connection.Active, "", "", "nobody", "tried again by itself", "transient"}, want{"due", connection.Parked, "", "", "nobody", "tried again by itself", "can't be reached"}},
 			sdk.ClassUnknownOutcome: {
 				want{"due", connection.Active, "", "", "nobody", "looked up by its key", "unknown_outcome"},
 				want{"due", connection.Parked, "", "", "nobody", "looked up by its key", "can't be reached"}},
-			sdk.ClassUnknown: {want{"due", connection.Active, "", "", "admin", "not a known one", "unknown"}, want{"due", connection.Active, "", "", "admin", "not a known one", "unknown"}},
+			sdk.ClassUnknown: either(want{"due", connection.Active, "", "", "admin", "not a known one", "unknown"}),
 		}[class]
 		for scope, expect := range map[string]want{"one record": wants.record, "whole call": wants.call} {
 			t.Run(string(class)+"/"+scope, func(t *testing.T) {
